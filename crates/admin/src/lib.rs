@@ -1,0 +1,1 @@
+//! Every administrative act exactly once, and the control socket.

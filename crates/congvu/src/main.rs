@@ -1,0 +1,3 @@
+//! The `congvu` binary: configuration, start, stop, command line.
+
+fn main() {}

@@ -1,0 +1,6 @@
+//! IMAP4rev2 (RFC 9051) and IMAP4rev1 (RFC 3501) as a pure machine: grammar, responses, session states.
+//!
+//! Sockets, store and mailboxes' contents are not here: the machine asks ([`ask::Ask`]), `imapd` answers.
+
+pub mod ask;
+pub mod response;

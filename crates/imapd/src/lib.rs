@@ -1,0 +1,1 @@
+//! Answers the IMAP server machine: one file a command, views, IDLE.

@@ -1,0 +1,1 @@
+//! The one async driver of machines, over plain and TLS streams.

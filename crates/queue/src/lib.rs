@@ -1,0 +1,1 @@
+//! The outbound queue: schedule, routes, delivery and bounces.

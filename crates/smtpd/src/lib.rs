@@ -1,0 +1,1 @@
+//! Receives mail: answers the SMTP server machine for MX, submission and LMTP.

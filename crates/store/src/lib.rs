@@ -1,0 +1,24 @@
+//! The mailstore: a message log that is the truth, a sled index over it, transactions, mailboxes,
+//! messages, queue records and the change feed. Knows no protocol.
+//!
+//! Only `engine/sled.rs` knows sled; nothing outside this crate knows keys, frames or files.
+
+pub mod body;
+pub mod error;
+pub mod feed;
+pub mod id;
+pub mod mailbox;
+pub mod message;
+pub mod record;
+pub mod store;
+pub mod tx;
+
+pub use body::{Body, NewBody};
+pub use error::{Error, Result};
+pub use feed::{Change, ChangeKind, Topic, Watcher};
+pub use id::{AccountId, BodyId, LedgerId, Lsn, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
+pub use mailbox::{Mailbox, SpecialUse};
+pub use message::{FlagChange, Flags, Message, NewMessage};
+pub use record::{Record, Table};
+pub use store::{Options, Report, Store};
+pub use tx::{Read, Tx};

@@ -1,0 +1,68 @@
+//! Typed records: what `get`, `scan`, `put` and `delete` move.
+
+use crate::error::Result;
+
+/// The first octet of a key. All prefixes stand here, so that none is used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Table {
+    /// Store's own: counters, format, applied_lsn.
+    Meta = b'0',
+    /// Store's own: account homes.
+    Home = b'1',
+    /// Store's own: mailboxes by account and id.
+    Mailbox = b'2',
+    /// Store's own: mailbox ids by account and folded name.
+    MailboxName = b'3',
+    /// Store's own: messages by mailbox and UID.
+    Message = b'4',
+    /// Store's own: expunged messages by mailbox and mod-sequence.
+    Expunged = b'5',
+    /// Store's own: subscriptions by account and name.
+    Subscription = b'6',
+    /// Store's own: ledgers.
+    Ledger = b'7',
+    /// Queue: entries (envelopes of messages to be sent).
+    QueueEntry = b'A',
+    /// Queue: recipients of an entry.
+    QueueRcpt = b'B',
+    /// Queue: order of tasks, lane first.
+    QueueOrder = b'C',
+    /// Directory: agencies.
+    Agency = b'a',
+    /// Directory: domains.
+    Domain = b'b',
+    /// Directory: accounts.
+    Account = b'c',
+    /// Directory: addresses (account, alias, group) by domain and local part.
+    Address = b'd',
+    /// Directory: group members.
+    GroupMember = b'e',
+    /// Directory: credentials.
+    Credential = b'f',
+    /// Directory: who operates which post.
+    Operator = b'g',
+    /// Directory: secondary index, name to id.
+    Name = b'h',
+    /// Admin: audit records by time.
+    Audit = b'p',
+}
+
+/// A typed record under one key of one table.
+///
+/// `encode` writes a version octet first, so that old records stay readable for ever; at most 64 KiB.
+/// Keys are big-endian, so that the order of octets is the order of scans.
+pub trait Record: Sized {
+    /// Which table.
+    const TABLE: Table;
+    /// Typed key.
+    type Key;
+    /// The key of this record.
+    fn key(&self) -> Self::Key;
+    /// Octets of a key, without the table prefix.
+    fn key_octets(key: &Self::Key) -> Vec<u8>;
+    /// Octets of the value.
+    fn encode(&self) -> Vec<u8>;
+    /// Back from octets; `Error::Newer` or `Error::Damaged` otherwise.
+    fn decode(key: &[u8], value: &[u8]) -> Result<Self>;
+}
