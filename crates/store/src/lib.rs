@@ -9,6 +9,7 @@ pub mod feed;
 pub mod id;
 pub mod mailbox;
 pub mod message;
+pub mod queue;
 pub mod record;
 pub mod store;
 pub mod tx;

@@ -53,7 +53,13 @@ pub trait Read {
     /// One message.
     fn message(&self, mailbox: MailboxId, uid: Uid) -> Result<Option<Message>>;
     /// Messages with `from <= uid <= to`, ascending, at most `limit` (≤ 1,024).
-    fn messages(&self, mailbox: MailboxId, from: Uid, to: Uid, limit: usize) -> Result<Vec<Message>>;
+    fn messages(
+        &self,
+        mailbox: MailboxId,
+        from: Uid,
+        to: Uid,
+        limit: usize,
+    ) -> Result<Vec<Message>>;
     /// UIDs of a mailbox, all of them, ascending (a session's frozen view).
     fn uids(&self, mailbox: MailboxId) -> Result<Vec<Uid>>;
     /// UIDs expunged after `since`.
@@ -65,8 +71,94 @@ pub trait Read {
 /// The read side handed to `Store::read`.
 pub struct Snapshot<'a>(std::marker::PhantomData<&'a ()>);
 
+#[allow(unused_variables, reason = "signatures first")]
+impl Read for Snapshot<'_> {
+    fn get<R: Record>(&self, key: &R::Key) -> Result<Option<R>> {
+        todo!()
+    }
+    fn scan<R: Record>(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<R>> {
+        todo!()
+    }
+    fn mailboxes(&self, account: AccountId) -> Result<Vec<Mailbox>> {
+        todo!()
+    }
+    fn mailbox_named(&self, account: AccountId, name: &str) -> Result<Option<Mailbox>> {
+        todo!()
+    }
+    fn mailbox(&self, id: MailboxId) -> Result<Option<Mailbox>> {
+        todo!()
+    }
+    fn subscriptions(&self, account: AccountId) -> Result<Vec<String>> {
+        todo!()
+    }
+    fn message(&self, mailbox: MailboxId, uid: Uid) -> Result<Option<Message>> {
+        todo!()
+    }
+    fn messages(
+        &self,
+        mailbox: MailboxId,
+        from: Uid,
+        to: Uid,
+        limit: usize,
+    ) -> Result<Vec<Message>> {
+        todo!()
+    }
+    fn uids(&self, mailbox: MailboxId) -> Result<Vec<Uid>> {
+        todo!()
+    }
+    fn expunged_since(&self, mailbox: MailboxId, since: ModSeq) -> Result<Vec<Uid>> {
+        todo!()
+    }
+    fn ledger(&self, id: LedgerId) -> Result<Ledger> {
+        todo!()
+    }
+}
+
 /// The write side handed to `Store::transact`.
 pub struct Tx<'a>(std::marker::PhantomData<&'a ()>);
+
+#[allow(unused_variables, reason = "signatures first")]
+impl Read for Tx<'_> {
+    fn get<R: Record>(&self, key: &R::Key) -> Result<Option<R>> {
+        todo!()
+    }
+    fn scan<R: Record>(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<R>> {
+        todo!()
+    }
+    fn mailboxes(&self, account: AccountId) -> Result<Vec<Mailbox>> {
+        todo!()
+    }
+    fn mailbox_named(&self, account: AccountId, name: &str) -> Result<Option<Mailbox>> {
+        todo!()
+    }
+    fn mailbox(&self, id: MailboxId) -> Result<Option<Mailbox>> {
+        todo!()
+    }
+    fn subscriptions(&self, account: AccountId) -> Result<Vec<String>> {
+        todo!()
+    }
+    fn message(&self, mailbox: MailboxId, uid: Uid) -> Result<Option<Message>> {
+        todo!()
+    }
+    fn messages(
+        &self,
+        mailbox: MailboxId,
+        from: Uid,
+        to: Uid,
+        limit: usize,
+    ) -> Result<Vec<Message>> {
+        todo!()
+    }
+    fn uids(&self, mailbox: MailboxId) -> Result<Vec<Uid>> {
+        todo!()
+    }
+    fn expunged_since(&self, mailbox: MailboxId, since: ModSeq) -> Result<Vec<Uid>> {
+        todo!()
+    }
+    fn ledger(&self, id: LedgerId) -> Result<Ledger> {
+        todo!()
+    }
+}
 
 #[allow(unused_variables, reason = "signatures first")]
 impl Tx<'_> {
@@ -121,7 +213,12 @@ impl Tx<'_> {
 
     /// Creates a mailbox and its missing parents, subscribed. Name rules: at most 512 octets, 32 levels,
     /// no empty level, no controls; compared in NFC. At most 10,000 mailboxes an account.
-    pub fn create_mailbox(&mut self, account: AccountId, name: &str, special: Option<SpecialUse>) -> Result<Mailbox> {
+    pub fn create_mailbox(
+        &mut self,
+        account: AccountId,
+        name: &str,
+        special: Option<SpecialUse>,
+    ) -> Result<Mailbox> {
         todo!()
     }
     /// Renames a mailbox and its children; ids, UIDs and UIDVALIDITY stay. Renaming INBOX moves its
@@ -134,7 +231,12 @@ impl Tx<'_> {
         todo!()
     }
     /// Subscribes or unsubscribes; absent is fine.
-    pub fn set_subscribed(&mut self, account: AccountId, name: &str, subscribed: bool) -> Result<()> {
+    pub fn set_subscribed(
+        &mut self,
+        account: AccountId,
+        name: &str,
+        subscribed: bool,
+    ) -> Result<()> {
         todo!()
     }
     /// A read-write session claims `\Recent`: returns the first UID that is recent to it, and no
@@ -144,20 +246,42 @@ impl Tx<'_> {
     }
 
     /// Places a body into a mailbox.
-    pub fn append(&mut self, mailbox: MailboxId, body: &NewBody, message: &NewMessage, quota: Quota) -> Result<Message> {
+    pub fn append(
+        &mut self,
+        mailbox: MailboxId,
+        body: &NewBody,
+        message: &NewMessage,
+        quota: Quota,
+    ) -> Result<Message> {
         todo!()
     }
     /// Changes flags; the message as it is now, and whether anything changed.
-    pub fn change_flags(&mut self, mailbox: MailboxId, uid: Uid, change: &FlagChange) -> Result<(Message, bool)> {
+    pub fn change_flags(
+        &mut self,
+        mailbox: MailboxId,
+        uid: Uid,
+        change: &FlagChange,
+    ) -> Result<(Message, bool)> {
         todo!()
     }
     /// Copies messages in the given order, flags, keywords and INTERNALDATE kept; absent UIDs are
     /// skipped. Returns pairs (old, new). All or nothing on quota.
-    pub fn copy(&mut self, from: MailboxId, uids: &[Uid], to: MailboxId, quota: Quota) -> Result<Vec<(Uid, Uid)>> {
+    pub fn copy(
+        &mut self,
+        from: MailboxId,
+        uids: &[Uid],
+        to: MailboxId,
+        quota: Quota,
+    ) -> Result<Vec<(Uid, Uid)>> {
         todo!()
     }
     /// Moves messages: copy and expunge in one transaction.
-    pub fn relocate(&mut self, from: MailboxId, uids: &[Uid], to: MailboxId) -> Result<Vec<(Uid, Uid)>> {
+    pub fn relocate(
+        &mut self,
+        from: MailboxId,
+        uids: &[Uid],
+        to: MailboxId,
+    ) -> Result<Vec<(Uid, Uid)>> {
         todo!()
     }
     /// Expunges those of `uids` that exist; they stay for the undelete window. Returns what went.
