@@ -1,10 +1,16 @@
 //! What a message is: addresses, headers, dates, MIME structure and envelope, folded search text, notices.
 //!
-//! Built on `mail-parser` and `mail-builder`. No sockets, no store. Everything that `mail-parser` would
-//! choke on (nesting, part counts, header sizes) is bounded in `guard` before it parses.
+//! The structure is found by our own walker (`walk`), iterative and bounded (`guard`), because exact octet
+//! places matter to IMAP; `mail-parser` gives the charset decoders, `mail-builder` builds. No sockets, no store.
 
 pub mod address;
+pub mod charset;
+pub mod date;
+pub mod fold;
+pub mod header;
 pub mod summary;
+pub mod transfer;
+pub mod words;
 
-pub use address::Address;
+pub use address::{Address, AddressError};
 pub use summary::{Envelope, Mailbox, Part, Summary};

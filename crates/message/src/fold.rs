@@ -1,0 +1,160 @@
+//! Texts for searching: normal form, folding without diacritics, and the match between them.
+//!
+//! The stored text ([`normalize`]) keeps its diacritics: NFC, lower case, blanks collapsed. Folding
+//! happens while searching, so that both answers stay possible: a letter of the query *without* a mark
+//! matches that letter with any mark (`cong van` finds `công văn`, as people type), a letter *with* a
+//! mark matches only itself (`công` does not find `cống`). Unicode calls this asymmetric search
+//! (UTS 10 section 8). `đ` counts as `d` with a mark.
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::{decompose_canonical, is_combining_mark};
+
+/// Octets of search text kept of a message: more than the words of any letter; the rest of a long
+/// report is found by its beginning, and the summary stays small beside the body.
+pub const TEXT_MAX: usize = 256 * 1024;
+
+/// NFC, lower case, runs of white space collapsed to one blank, trimmed.
+pub fn normalize(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut blank = false;
+    // Lower-casing may decompose ("İ"), so NFC is restored after it; for nearly all text it is a copy.
+    for c in text.nfc().flat_map(char::to_lowercase).nfc() {
+        if c.is_whitespace() || c.is_control() || is_invisible(c) {
+            blank = !is_invisible(c) || blank;
+        } else {
+            if blank && !out.is_empty() {
+                out.push(' ');
+            }
+            blank = false;
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// The base letter of a character of normalized text; `None` for a mark that stands alone.
+pub fn base(c: char) -> Option<char> {
+    if c.is_ascii() {
+        return Some(c);
+    }
+    match c {
+        'đ' | 'ð' => Some('d'),
+        'ł' => Some('l'),
+        'ø' => Some('o'),
+        _ if is_combining_mark(c) => None,
+        // Hangul syllables decompose into letters, which are no marks.
+        '\u{AC00}'..='\u{D7A3}' => Some(c),
+        _ => {
+            let mut first = None;
+            decompose_canonical(c, |part| {
+                first.get_or_insert(part);
+            });
+            first.or(Some(c))
+        }
+    }
+}
+
+/// Normalized text without any diacritics.
+pub fn fold(normalized: &str) -> String {
+    normalized.chars().filter_map(base).collect()
+}
+
+/// A query, prepared once for many texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// Without diacritics.
+    folded: String,
+    /// Normalized characters, if any of them has a mark.
+    exact: Option<Vec<char>>,
+}
+
+impl Query {
+    /// From what a person typed.
+    pub fn new(text: &str) -> Self {
+        let normalized = normalize(text);
+        let folded = fold(&normalized);
+        let exact = (folded != normalized)
+            .then(|| normalized.chars().filter(|&c| base(c).is_some()).collect());
+        Self { folded, exact }
+    }
+
+    /// Whether the query is contained in `normalized` (made by [`normalize`]). An empty query is
+    /// contained in everything (RFC 9051 section 6.4.4).
+    pub fn matches(&self, normalized: &str) -> bool {
+        let found = if normalized.is_ascii() {
+            normalized.contains(&self.folded)
+        } else {
+            fold(normalized).contains(&self.folded)
+        };
+        match &self.exact {
+            Some(wanted) if found => Self::stands_in(wanted, normalized),
+            _ => found,
+        }
+    }
+
+    /// Whether the query is contained in any text, which is normalized first.
+    pub fn matches_raw(&self, text: &str) -> bool {
+        self.matches(&normalize(text))
+    }
+
+    fn stands_in(wanted: &[char], normalized: &str) -> bool {
+        let text: Vec<char> = normalized.chars().filter(|&c| base(c).is_some()).collect();
+        text.windows(wanted.len().max(1)).any(|window| {
+            window.iter().zip(wanted).all(|(&have, &want)| {
+                have == want || (base(want) == Some(want) && base(have) == Some(want))
+            })
+        })
+    }
+}
+
+/// Soft hyphen, zero-width characters, byte order mark: part of no word.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn normal_form() {
+        let check = |text, expected| assert_eq!(normalize(text), expected);
+        check("  Công\u{a0} VĂN\r\n\tđến ", "công văn đến");
+        check("Vie\u{323}\u{302}t", "việt");
+        check("co\u{AD}ng\u{200B}van", "congvan");
+        check("ĐƯỜNG", "đường");
+        check("", "");
+        assert_eq!(fold("đường nguyễn ớ ặ"), "duong nguyen o a");
+        assert_eq!(fold("한글"), "한글");
+    }
+
+    #[track_caller]
+    fn check(query: &str, text: &str, expected: bool) {
+        assert_eq!(
+            Query::new(query).matches_raw(text),
+            expected,
+            "{query:?} in {text:?}"
+        );
+    }
+
+    #[test]
+    fn asymmetric() {
+        check("cong van", "Về CÔNG VĂN số 12", true);
+        check("công văn", "Về CÔNG VĂN số 12", true);
+        check("công van", "Về CÔNG VĂN số 12", true);
+        check("công", "cống", false);
+        check("cong", "cống", true);
+        check("đ", "d", false);
+        check("d", "Đ", true);
+        check("ôn", "cong công", true);
+        check("", "x", true);
+        check("", "", true);
+        check("à", "", false);
+        check("ng  v", "Công văn", true);
+        check("Nguye\u{302}\u{303}n", "nguyễn", true);
+        check("nguyen", "Nguye\u{302}\u{303}n", true);
+    }
+}
