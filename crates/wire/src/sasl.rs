@@ -1,5 +1,19 @@
 //! SASL server side: PLAIN, LOGIN, SCRAM-SHA-256 and SCRAM-SHA-256-PLUS as one pure exchange that
 //! `smtp` and `imap` embed. Passwords and keys are looked up by the service through [`SaslAsk`].
+//!
+//! Invariant: no mechanism begins without TLS unless [`Policy::allow_plaintext`] says so, and whatever a
+//! client sends, only its own exchange can fail. How long a refusal is delayed is the service's business.
+
+pub mod client;
+mod exchange;
+mod prepare;
+pub mod scram;
+
+pub use exchange::{
+    Exchange, Failure, MAX_PASSWORD, MAX_RESPONSE, Mechanism, Policy, SaslStep, Unavailable,
+    mechanisms,
+};
+pub use prepare::{MAX_NAME, name, prepare};
 
 use crate::Secret;
 
