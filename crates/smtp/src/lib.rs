@@ -4,3 +4,5 @@
 //! the client asks (`client::Ask`), `queue` answers.
 
 pub mod ask;
+pub mod client;
+pub mod server;
