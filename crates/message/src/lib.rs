@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod charset;
+pub mod compose;
 pub mod date;
 mod envelope;
 pub mod fold;
@@ -12,6 +13,7 @@ pub mod guard;
 pub mod header;
 mod html;
 mod list;
+pub mod notice;
 mod params;
 pub mod section;
 pub mod stored;
