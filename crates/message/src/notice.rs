@@ -413,7 +413,7 @@ fn boundary(parts: &[&[u8]]) -> String {
             part.windows(candidate.len())
                 .any(|window| window == candidate.as_bytes())
         };
-        if !parts.iter().any(|part| found(part)) {
+        if !parts.iter().any(found) {
             return candidate;
         }
     }
