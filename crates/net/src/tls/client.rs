@@ -10,7 +10,7 @@ use congvu_wire::TlsInfo;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
@@ -36,7 +36,12 @@ impl Roots {
         };
         let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
             .and_then(Iterator::collect)
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| {
+                failed(match error {
+                    pem::Error::Io(error) => error.to_string(),
+                    other => other.to_string(),
+                })
+            })?;
         let mut store = RootCertStore::empty();
         // A root that rustls cannot read must not take the other hundred away.
         store.add_parsable_certificates(certificates);
