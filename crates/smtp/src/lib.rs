@@ -5,4 +5,5 @@
 
 pub mod ask;
 pub mod client;
+pub mod grammar;
 pub mod server;
