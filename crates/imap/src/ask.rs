@@ -155,6 +155,10 @@ pub enum StatusItem {
 }
 
 /// LIST (RFC 9051 section 6.3.9, RFC 5258, 5819, 6154) or LSUB.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent options of the grammar"
+)]
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct List {
     /// LSUB rather than LIST.
@@ -211,6 +215,10 @@ pub struct Search {
     pub key: SearchKey,
 }
 
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent options of the grammar"
+)]
 /// RETURN options of SEARCH. All false = `RETURN ()`, which means ALL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SearchReturn {

@@ -3,4 +3,13 @@
 //! Sockets, store and mailboxes' contents are not here: the machine asks ([`ask::Ask`]), `imapd` answers.
 
 pub mod ask;
+mod capability;
+mod command;
+mod date;
+mod encode;
+mod frame;
+pub mod name;
 pub mod response;
+pub mod server;
+mod session;
+pub mod set;

@@ -19,11 +19,19 @@ pub struct Done {
 impl Done {
     /// `OK text`
     pub fn ok(text: impl Into<String>) -> Self {
-        Self { status: Status::Ok, code: None, text: text.into() }
+        Self {
+            status: Status::Ok,
+            code: None,
+            text: text.into(),
+        }
     }
     /// `NO [code] text`
     pub fn no(code: Option<Code>, text: impl Into<String>) -> Self {
-        Self { status: Status::No, code, text: text.into() }
+        Self {
+            status: Status::No,
+            code,
+            text: text.into(),
+        }
     }
     /// With a response code.
     #[must_use]
@@ -125,6 +133,8 @@ pub enum Code {
     Unavailable,
     /// UNKNOWN-CTE
     UnknownCte,
+    /// USEATTR (RFC 6154): a special use that CREATE cannot give.
+    UseAttr,
     /// UNSEEN (IMAP4rev1): first unseen sequence number
     Unseen(u32),
     /// HIGHESTMODSEQ / NOMODSEQ come with CONDSTORE.

@@ -1,5 +1,0 @@
-//! The program as a user meets it.
-
-#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
-
-mod check;
