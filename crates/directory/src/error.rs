@@ -18,6 +18,12 @@ pub enum Error {
     /// It is still used and cannot be removed; the text names by what.
     #[error("{0}")]
     InUse(String),
+    /// Somebody else changed it at the same time; doing it again helps.
+    #[error("{0} was changed at the same time; try again")]
+    Conflict(String),
+    /// An address leads to more recipients than one message may have.
+    #[error("{0} leads to more than {limit} recipients", limit = crate::resolve::RECIPIENTS)]
+    TooMany(String),
 }
 
 /// Shorthand.

@@ -1,12 +1,47 @@
-//! Logins: passwords, app passwords, SCRAM keys, delays for failures.
+//! Logins: passwords, app passwords, SCRAM keys, delays for failures, session counts.
+//!
+//! Who logs in writes the account's address, or an alias that is the account's alone. Whoever operates a
+//! post opens its mailboxes with `post@domain*person@domain` and the *person's* password: so a post needs no
+//! shared password, and the log says who it was.
+//!
+//! Invariant: known and unknown names cost the same time, get the same answer, and wait the same delays.
+
+mod delay;
+mod exchange;
+mod session;
+mod verified;
 
 use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use aws_lc_rs::hmac;
 use congvu_message::Address;
-use congvu_store::AccountId;
-use congvu_wire::sasl::{SaslAnswer, SaslAsk};
+use congvu_store::{AccountId, Read, Timestamp};
+use congvu_wire::Secret;
+use congvu_wire::sasl::{Denial, SaslAnswer, SaslAsk, ScramKey, ScramKeys};
+use tokio::sync::{OnceCell, Semaphore};
 
 use crate::Directory;
+use crate::edit::credential;
+use crate::error::{Error, Result};
+use crate::find;
+use crate::name::fold;
+use crate::password::{self, array};
+use crate::record::{Account, Credential, CredentialId, Keyring, MAIN, Pepper};
+use crate::resolve::operates;
+
+use delay::{Delays, Pair};
+use exchange::Exchanges;
+use session::Sessions;
+use verified::Verified;
+
+pub use session::Session;
+
+/// Password hashes computed at once: 19 MiB each, and the rest of the server wants the processors too.
+const HASHES: usize = 4;
+/// The use of a credential is written down when the last note is older than this: a transaction for each of
+/// a thousand phones a minute would say nothing more.
+const USE_NOTED: i64 = 3_600_000;
 
 /// Which service asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,16 +72,531 @@ pub struct Login {
     pub address: Address,
     /// Which credential: `main` or the app password's name.
     pub credential: String,
-    /// Whose mailboxes are shown: itself, or a post when the name was `post@domain*person@domain`…
+    /// Whose mailboxes are shown: itself, or a post when the name was `post@domain*person@domain`.
     pub acting_for: AccountId,
+    /// The credential that was proved; see [`Directory::is_current`].
+    pub proof: CredentialId,
+    /// The place among the account's sessions. Keep the login as long as the session lives.
+    pub session: Session,
+}
+
+/// What logins share in memory. All of it may be lost at a restart.
+pub(crate) struct Logins {
+    hashing: Arc<Semaphore>,
+    delays: Delays,
+    sessions: Sessions,
+    verified: Mutex<Verified>,
+    exchanges: Mutex<Exchanges>,
+    pepper: OnceCell<[u8; 32]>,
+    nobody: OnceCell<String>,
+}
+
+impl Default for Logins {
+    fn default() -> Self {
+        Self {
+            hashing: Arc::new(Semaphore::new(HASHES)),
+            delays: Delays::default(),
+            sessions: Sessions::default(),
+            verified: Mutex::default(),
+            exchanges: Mutex::default(),
+            pepper: OnceCell::new(),
+            nobody: OnceCell::new(),
+        }
+    }
+}
+
+impl Logins {
+    /// Runs a password hash off the executor. The permit ends with the work, also when the asker has gone.
+    pub(crate) async fn hashing<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> Result<T> + Send + 'static,
+    {
+        let closed = || Error::Store(congvu_store::Error::Closed);
+        let permit = Arc::clone(&self.hashing)
+            .acquire_owned()
+            .await
+            .map_err(|_| closed())?;
+        let work = move || {
+            let _permit = permit;
+            work()
+        };
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|_| closed())?
+    }
+
+    fn verified(&self) -> MutexGuard<'_, Verified> {
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn exchanges(&self) -> MutexGuard<'_, Exchanges> {
+        self.exchanges
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why a login did not succeed.
+enum Refusal {
+    /// As the client learns it.
+    Denied(Denial),
+    /// The store or the machine failed.
+    Failed(Error),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
 }
 
 impl Directory {
     /// Answers one SASL question. A grant comes with the login. Failed attempts delay the answer
     /// (grows from 1 s to 30 s for the same pair of client network and account name) without holding
     /// up anybody else; Argon2 runs off the executor, at most 4 at once.
-    #[allow(unused_variables, clippy::unused_async, reason = "signatures first")]
     pub async fn sasl(&self, context: LoginContext, ask: SaslAsk) -> (SaslAnswer, Option<Login>) {
-        todo!()
+        let (name, outcome) = match ask {
+            SaslAsk::Keys { authcid } => match self.keys(&context, &Name::parse(&authcid)).await {
+                Ok(keys) => return (SaslAnswer::Keys(keys), None),
+                Err(refusal) => (authcid, Err(refusal)),
+            },
+            SaslAsk::Password { authcid, password } => {
+                let outcome = self
+                    .password_login(&context, &Name::parse(&authcid), &password)
+                    .await;
+                (authcid, outcome)
+            }
+            SaslAsk::Decided { authcid, matched } => {
+                let outcome = self
+                    .scram_login(&context, &Name::parse(&authcid), matched)
+                    .await;
+                (authcid, outcome)
+            }
+        };
+        let LoginContext {
+            remote,
+            port,
+            service,
+        } = context;
+        match outcome {
+            Ok(login) => {
+                tracing::info!(account = %login.address, acting_for = %login.acting_for, credential = login.credential,
+                    ?service, %remote, port, "login");
+                (SaslAnswer::Granted, Some(login))
+            }
+            Err(Refusal::Denied(denial)) => {
+                tracing::info!(?name, ?denial, ?service, %remote, port, "login refused");
+                (SaslAnswer::Denied(denial), None)
+            }
+            Err(Refusal::Failed(error)) => {
+                tracing::error!(%error, ?service, %remote, port, "login failed");
+                (SaslAnswer::Denied(Denial::Unavailable), None)
+            }
+        }
+    }
+
+    /// Whether a login would still be granted: its password not changed or revoked, everything enabled, the
+    /// post still operated. For long sessions, after a change of the directory.
+    pub async fn is_current(&self, login: &Login) -> Result<bool> {
+        let (account, acting_for, proof) = (login.account, login.acting_for, login.proof);
+        self.store
+            .read(move |r| {
+                let Some(person) = r.get::<Account>(&account)? else {
+                    return Ok(false);
+                };
+                let Some(shown) = r.get::<Account>(&acting_for)? else {
+                    return Ok(false);
+                };
+                Ok(r.get::<Credential>(&(account, proof))?.is_some()
+                    && find::account_enabled(r, &person)?
+                    && find::account_enabled(r, &shown)?
+                    && (account == acting_for || operates(r, acting_for, account)?))
+            })
+            .await
+    }
+
+    /// How many sessions an account has open.
+    pub fn sessions(&self, account: AccountId) -> u32 {
+        self.logins.sessions.count(account)
+    }
+
+    async fn candidate(&self, name: &Name) -> Result<Option<Candidate>> {
+        match name.clone() {
+            Name::Of { person, post } => {
+                self.store
+                    .read(move |r| candidate(r, &person, post.as_ref()))
+                    .await
+            }
+            Name::Nonsense(_) => Ok(None),
+        }
+    }
+
+    async fn password_login(
+        &self,
+        context: &LoginContext,
+        name: &Name,
+        password: &Secret,
+    ) -> Result<Login, Refusal> {
+        let password = password::normalize(password);
+        let pair = name.pair(context);
+        let candidate = self.candidate(name).await?;
+        if let Some(candidate) = &candidate {
+            let found = {
+                let mut verified = self.logins.verified();
+                let mark = verified.mark(candidate.account.id, &password);
+                verified.find(&mark)
+            };
+            if let Some(credential) = found.and_then(|id| candidate.credential(id)) {
+                return self.grant(candidate, credential);
+            }
+        }
+        let waited = self
+            .logins
+            .delays
+            .wait(&pair)
+            .await
+            .map_err(|_| Refusal::Denied(Denial::TooMany))?;
+        let to_check = candidate.as_ref().and_then(|c| c.to_check(&password));
+        let phc = match to_check {
+            Some(credential) => credential.phc.clone(),
+            None => self.nobody().await?,
+        };
+        let attempt = Secret::new(password.expose());
+        let matched = self
+            .logins
+            .hashing(move || Ok(password::verify(&attempt, &phc)))
+            .await?;
+        match (&candidate, to_check) {
+            (Some(candidate), Some(credential)) if matched && candidate.allowed => {
+                {
+                    let mut verified = self.logins.verified();
+                    let mark = verified.mark(candidate.account.id, &password);
+                    verified.remember(mark, credential.id);
+                }
+                self.logins.delays.succeeded(&pair);
+                self.grant(candidate, credential)
+            }
+            _ => {
+                let attempt = self.logins.verified().attempt(&name.key(), &password);
+                self.logins
+                    .delays
+                    .failed(&pair, Some(attempt), waited)
+                    .await;
+                Err(Refusal::Denied(Denial::Credentials))
+            }
+        }
+    }
+
+    async fn keys(&self, context: &LoginContext, name: &Name) -> Result<ScramKeys, Refusal> {
+        let waited = match self.logins.delays.wait(&name.pair(context)).await {
+            Ok(waited) => waited,
+            Err(delay::Crowded) => return Err(Refusal::Denied(Denial::TooMany)),
+        };
+        let candidate = self.candidate(name).await?;
+        let (keys, credentials) = match &candidate {
+            Some(Candidate {
+                ring: Some(ring),
+                credentials,
+                ..
+            }) if !credentials.is_empty() => {
+                let keys = credentials.iter().map(|c| ScramKey {
+                    stored_key: c.stored_key,
+                    server_key: c.server_key,
+                });
+                let keys = ScramKeys {
+                    salt: ring.salt.to_vec(),
+                    iterations: ring.iterations,
+                    keys: keys.collect(),
+                };
+                (keys, credentials.iter().map(|c| c.id).collect())
+            }
+            _ => (false_keys(&self.pepper().await?, &name.key()), Vec::new()),
+        };
+        if self
+            .logins
+            .exchanges()
+            .open(context, &name.key(), credentials, waited)
+        {
+            Ok(keys)
+        } else {
+            Err(Refusal::Denied(Denial::TooMany))
+        }
+    }
+
+    async fn scram_login(
+        &self,
+        context: &LoginContext,
+        name: &Name,
+        matched: Option<usize>,
+    ) -> Result<Login, Refusal> {
+        let pair = name.pair(context);
+        let (proved, waited) = self.logins.exchanges().close(context, &name.key(), matched);
+        let candidate = self.candidate(name).await?;
+        if let Some(candidate) = candidate.as_ref().filter(|c| c.allowed)
+            && let Some(credential) = proved.and_then(|id| candidate.credential(id))
+        {
+            self.logins.delays.succeeded(&pair);
+            return self.grant(candidate, credential);
+        }
+        self.logins.delays.failed(&pair, None, waited).await;
+        Err(Refusal::Denied(Denial::Credentials))
+    }
+
+    /// The password is right. What may still stand against the login is told openly.
+    fn grant(&self, candidate: &Candidate, credential: &Credential) -> Result<Login, Refusal> {
+        if !candidate.allowed {
+            return Err(Refusal::Denied(Denial::Credentials));
+        }
+        if !candidate.enabled {
+            return Err(Refusal::Denied(Denial::Disabled));
+        }
+        let account = &candidate.account;
+        let session = self.logins.sessions.open(account.id, candidate.sessions);
+        let session = session.ok_or(Refusal::Denied(Denial::TooMany))?;
+        self.note_use(credential);
+        Ok(Login {
+            account: account.id,
+            address: account.address(),
+            credential: credential.name.clone(),
+            acting_for: candidate.acting_for,
+            proof: credential.id,
+            session,
+        })
+    }
+
+    /// Writes down when a credential was used, without making the client wait for the disk. Watchers of the
+    /// directory are not woken: nothing that they decide by has changed.
+    fn note_use(&self, credential: &Credential) {
+        let now = Timestamp::now();
+        if credential
+            .last_used
+            .is_some_and(|last| now.0.saturating_sub(last.0) < USE_NOTED)
+        {
+            return;
+        }
+        let store = self.store.clone();
+        let key = (credential.account, credential.id);
+        tokio::spawn(async move {
+            let noted = store
+                .transact::<_, Error, _>(move |tx| {
+                    if let Some(mut credential) = tx.get::<Credential>(&key)? {
+                        credential.last_used = Some(tx.now());
+                        tx.put(&credential)?;
+                    }
+                    Ok(())
+                })
+                .await;
+            if let Err(error) = noted {
+                tracing::warn!(%error, account = %key.0, "use of a credential not noted");
+            }
+        });
+    }
+
+    /// A hash to check against when there is none, so that it takes as long.
+    async fn nobody(&self) -> Result<String> {
+        let make = || self.logins.hashing(|| Ok(password::false_hash()));
+        Ok(self.logins.nobody.get_or_try_init(make).await?.clone())
+    }
+
+    /// The store's own random octets; made at first use.
+    async fn pepper(&self) -> Result<[u8; 32]> {
+        let make = || async {
+            if let Some(pepper) = self
+                .store
+                .read::<_, Error, _>(|r| Ok(r.get::<Pepper>(&())?))
+                .await?
+            {
+                return Ok(pepper.octets);
+            }
+            let fresh = Pepper {
+                octets: password::random(),
+            };
+            self.store
+                .transact::<_, Error, _>(move |tx| match tx.get::<Pepper>(&())? {
+                    Some(there) => Ok(there.octets),
+                    None => {
+                        tx.put(&fresh)?;
+                        Ok(fresh.octets)
+                    }
+                })
+                .await
+        };
+        self.logins.pepper.get_or_try_init(make).await.copied()
+    }
+}
+
+/// Keys for a name without any: always the same for the same name, and nothing matches them.
+fn false_keys(pepper: &[u8; 32], name: &str) -> ScramKeys {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, pepper);
+    let derive = |what: &str| -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&key);
+        context.update(what.as_bytes());
+        context.update(&[0]);
+        context.update(name.as_bytes());
+        array(context.sign().as_ref())
+    };
+    let [salt, stored_key, server_key] = ["salt", "stored", "server"].map(derive);
+    let salt: [u8; 16] = array(&salt);
+    ScramKeys {
+        salt: salt.to_vec(),
+        iterations: password::ITERATIONS,
+        keys: vec![ScramKey {
+            stored_key,
+            server_key,
+        }],
+    }
+}
+
+/// A login name.
+///
+/// ```text
+/// name = address / post "*" person      ; post, person = address
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Name {
+    Of {
+        person: Address,
+        post: Option<Address>,
+    },
+    /// Names nobody; kept for the delays.
+    Nonsense(String),
+}
+
+impl Name {
+    fn parse(authcid: &str) -> Self {
+        let authcid = authcid.trim();
+        let parsed = match authcid.split_once('*') {
+            None => Address::parse(authcid).map(|person| Self::Of { person, post: None }),
+            Some((post, person)) => Address::parse(person).and_then(|person| {
+                Ok(Self::Of {
+                    person,
+                    post: Some(Address::parse(post)?),
+                })
+            }),
+        };
+        parsed.unwrap_or_else(|_| {
+            Self::Nonsense(fold(&authcid.chars().take(200).collect::<String>()))
+        })
+    }
+    /// Whose password is tried.
+    fn key(&self) -> String {
+        match self {
+            Self::Of { person, .. } => person.key(),
+            Self::Nonsense(name) => name.clone(),
+        }
+    }
+    fn pair(&self, context: &LoginContext) -> Pair {
+        Pair::new(context.remote, self.key())
+    }
+}
+
+/// An account that somebody tries to log in to.
+struct Candidate {
+    account: Account,
+    acting_for: AccountId,
+    /// Whether the post, if any, is operated by the account.
+    allowed: bool,
+    enabled: bool,
+    sessions: u32,
+    ring: Option<Keyring>,
+    credentials: Vec<Credential>,
+}
+
+impl Candidate {
+    fn credential(&self, id: CredentialId) -> Option<&Credential> {
+        self.credentials.iter().find(|c| c.id == id)
+    }
+    /// The one credential worth an Argon2 run: the app password with this mark, else the main password.
+    fn to_check(&self, password: &Secret) -> Option<&Credential> {
+        let tag = self
+            .ring
+            .as_ref()
+            .map(|ring| password::tag(&ring.salt, password));
+        let app = self
+            .credentials
+            .iter()
+            .find(|c| c.tag.is_some() && c.tag == tag);
+        app.or_else(|| self.credentials.iter().find(|c| c.name == MAIN))
+    }
+}
+
+fn candidate<R: Read>(
+    r: &R,
+    person: &Address,
+    post: Option<&Address>,
+) -> Result<Option<Candidate>> {
+    let account = |address: &Address| match find::account(r, address) {
+        Ok(account) => Ok(Some(account)),
+        Err(Error::Missing(..)) => Ok(None),
+        Err(other) => Err(other),
+    };
+    let Some(person) = account(person)? else {
+        return Ok(None);
+    };
+    let mut enabled = find::account_enabled(r, &person)?;
+    let (acting_for, allowed) = match post.map(account).transpose()? {
+        None => (person.id, true),
+        Some(None) => (person.id, false),
+        Some(Some(post)) => {
+            enabled &= find::account_enabled(r, &post)?;
+            (post.id, operates(r, post.id, person.id)?)
+        }
+    };
+    Ok(Some(Candidate {
+        acting_for,
+        allowed,
+        enabled,
+        sessions: find::policy(r, person.agency)?
+            .sessions
+            .unwrap_or(session::SESSIONS),
+        ring: r.get::<Keyring>(&person.id)?,
+        credentials: credential::list(r, person.id)?,
+        account: person,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn login_names() {
+        let address = |s: &str| Address::parse(s).unwrap();
+        let plain = |s: &str| Name::Of {
+            person: address(s),
+            post: None,
+        };
+        for (text, expected) in [
+            ("an@xa.test", plain("an@xa.test")),
+            (" An@XA.test ", plain("An@xa.test")),
+            (
+                "vanthu@xa.test*an@xa.test",
+                Name::Of {
+                    person: address("an@xa.test"),
+                    post: Some(address("vanthu@xa.test")),
+                },
+            ),
+            ("an", Name::Nonsense("an".into())),
+            ("*an@xa.test", Name::Nonsense("*an@xa.test".into())),
+            ("a@xa.test*", Name::Nonsense("a@xa.test*".into())),
+        ] {
+            assert_eq!(Name::parse(text), expected, "{text}");
+        }
+        assert_eq!(
+            Name::parse("vanthu@xa.test*AN@xa.test").key(),
+            Name::parse("an@xa.test").key()
+        );
+    }
+
+    #[test]
+    fn false_keys_are_stable_and_differ_by_name() {
+        let (a, b) = (
+            false_keys(&[1; 32], "a@x.test"),
+            false_keys(&[1; 32], "b@x.test"),
+        );
+        assert_eq!(a, false_keys(&[1; 32], "a@x.test"));
+        assert_ne!(a.salt, b.salt);
+        assert_ne!(a, false_keys(&[2; 32], "a@x.test"));
+        assert_eq!((a.salt.len(), a.iterations), (16, password::ITERATIONS));
     }
 }

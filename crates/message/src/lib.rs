@@ -5,12 +5,24 @@
 
 pub mod address;
 pub mod charset;
+pub mod compose;
 pub mod date;
+mod envelope;
 pub mod fold;
+pub mod guard;
 pub mod header;
+mod html;
+mod list;
+pub mod notice;
+mod params;
+pub mod section;
+pub mod stored;
 pub mod summary;
+mod token;
 pub mod transfer;
+mod walk;
 pub mod words;
 
 pub use address::{Address, AddressError};
-pub use summary::{Envelope, Mailbox, Part, Summary};
+pub use stored::SummaryError;
+pub use summary::{Envelope, Mailbox, Part, Summary, summarize};

@@ -1,4 +1,19 @@
 //! What is derived from a message once, at arrival, and stored beside it, so that nothing is parsed twice.
+//!
+//! [`summarize`] never fails and never panics. The stored form is versioned (`stored`); structure is
+//! found in `walk`, bounds are in `guard`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::charset;
+use crate::envelope;
+use crate::fold::{TEXT_MAX, normalize};
+use crate::guard::{Bound, PART_HEADER_MAX};
+use crate::header;
+use crate::html;
+use crate::list::Budget;
+use crate::transfer::{self, Encoding};
+use crate::walk;
 
 /// The summary of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -7,7 +22,8 @@ pub struct Summary {
     pub envelope: Envelope,
     /// The root part.
     pub root: Part,
-    /// Folded search text (see `fold`), bounded.
+    /// Search text in the form of [`crate::fold::normalize`], at most [`TEXT_MAX`] octets: subject and
+    /// addresses, a line feed, attachment names and the words of all text parts.
     pub text: String,
     /// Why the message was not parsed and is served as one opaque part, if so.
     pub opaque: Option<String>,
@@ -15,7 +31,7 @@ pub struct Summary {
 
 /// RFC 9051 section 7.5.2 ENVELOPE. Texts are decoded Unicode; the encoder re-encodes them for clients
 /// without UTF8=ACCEPT.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Envelope {
     /// Date field as written.
     pub date: Option<String>,
@@ -44,8 +60,8 @@ pub struct Envelope {
 }
 
 /// One address of an envelope, or a group's beginning (`mailbox` = group name, `host` None) or end
-/// (both None), as in RFC 9051.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// (both None), as in RFC 9051. An address that was written without a domain has the host `""`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Mailbox {
     /// Display name, decoded.
     pub name: Option<String>,
@@ -56,6 +72,9 @@ pub struct Mailbox {
 }
 
 /// A MIME part (RFC 9051 BODYSTRUCTURE) with the places of its octets in the message.
+///
+/// A part of kind `multipart` has at least one child; one of type message/rfc822 or message/global has
+/// `message`. Both hold by construction, so that BODYSTRUCTURE is always well formed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Part {
     /// Type, lower case: `text`.
@@ -90,4 +109,152 @@ pub struct Part {
     pub parts: Vec<Part>,
     /// message/rfc822: the embedded message's envelope and root part.
     pub message: Option<Box<(Envelope, Part)>>,
+}
+
+/// Derives the summary of a message. Linear in its size, bounded in memory.
+pub fn summarize(raw: &[u8]) -> Summary {
+    let (envelope, root, opaque) = match walk::walk(raw) {
+        Ok((envelope, root)) => (envelope, root, None),
+        Err(bound) => {
+            let (envelope, root) = as_opaque(raw);
+            (envelope, root, Some(bound.to_string()))
+        }
+    };
+    let text = search_text(raw, &envelope, &root);
+    Summary {
+        envelope,
+        root,
+        text,
+        opaque,
+    }
+}
+
+/// Whether a message stays within the bounds of [`crate::guard`]; the error says which it exceeds.
+pub fn check_bounds(raw: &[u8]) -> Result<(), Bound> {
+    walk::walk(raw).map(|_| ())
+}
+
+impl Summary {
+    /// The part of [`Summary::text`] that is not from the header: what SEARCH BODY looks at.
+    pub fn body_text(&self) -> &str {
+        self.text.split_once('\n').map_or("", |(_, body)| body)
+    }
+}
+
+impl Part {
+    /// Octets of the body as transferred.
+    pub fn size(&self) -> u64 {
+        self.end_at.saturating_sub(self.body_at)
+    }
+
+    /// A parameter of Content-Type.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        self.params
+            .iter()
+            .find(|(found, _)| found == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The file name of Content-Disposition, or the name of Content-Type.
+    pub fn file_name(&self) -> Option<&str> {
+        let of_disposition = self
+            .disposition
+            .as_ref()
+            .and_then(|(_, params)| params.iter().find(|(name, _)| name == "filename"))
+            .map(|(_, value)| value.as_str());
+        of_disposition
+            .or_else(|| self.param("name"))
+            .filter(|name| !name.is_empty())
+    }
+}
+
+/// The whole body as one part that nobody looks into, with the envelope of what of the header is bounded.
+fn as_opaque(raw: &[u8]) -> (Envelope, Part) {
+    let body_at = header::body_start(raw);
+    let mut top = &raw[..body_at.min(PART_HEADER_MAX)];
+    if top.len() < body_at {
+        // Cut at a line, so that no half field is read.
+        top = &top[..top.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1)];
+    }
+    let envelope = envelope::read(top, &mut Budget::default());
+    let as_u64 = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    let part = Part {
+        kind: "application".to_owned(),
+        subtype: "octet-stream".to_owned(),
+        encoding: "8bit".to_owned(),
+        body_at: as_u64(body_at),
+        end_at: as_u64(raw.len()),
+        ..Part::default()
+    };
+    (envelope, part)
+}
+
+fn search_text(raw: &[u8], envelope: &Envelope, root: &Part) -> String {
+    let mut head = envelope.subject.clone().unwrap_or_default();
+    for mailbox in [&envelope.from, &envelope.to, &envelope.cc, &envelope.bcc]
+        .into_iter()
+        .flatten()
+    {
+        push(&mut head, mailbox.name.as_deref().unwrap_or_default());
+        if let (Some(local), Some(host)) = (&mailbox.mailbox, &mailbox.host) {
+            push(&mut head, &format!("{local}@{host}"));
+        }
+    }
+    let mut text = normalize(&head);
+    // Half of the room stays for the body, whatever the number of recipients.
+    cut(&mut text, TEXT_MAX / 2);
+    text.push('\n');
+    let mut body = String::new();
+    collect(raw, root, &mut body);
+    text.push_str(&normalize(&body));
+    cut(&mut text, TEXT_MAX);
+    text
+}
+
+/// Adds the words of a part and its children. The depth of recursion is bounded by `guard::DEPTH_MAX`.
+fn collect(raw: &[u8], part: &Part, out: &mut String) {
+    // Normalizing shrinks: a little more than the bound is taken before it.
+    if out.len() > 2 * TEXT_MAX {
+        return;
+    }
+    push(out, part.file_name().unwrap_or_default());
+    if part.kind == "text" && matches!(part.subtype.as_str(), "plain" | "html" | "calendar" | "csv")
+    {
+        push(out, &words_of(raw, part));
+    }
+    for child in &part.parts {
+        collect(raw, child, out);
+    }
+    if let Some(message) = &part.message {
+        push(out, message.0.subject.as_deref().unwrap_or_default());
+        collect(raw, &message.1, out);
+    }
+}
+
+fn words_of(raw: &[u8], part: &Part) -> String {
+    let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(raw.len());
+    let octets = raw
+        .get(place(part.body_at)..place(part.end_at))
+        .unwrap_or_default();
+    // Markup and encodings are at most some eight times their text; more is not read.
+    let octets = &octets[..octets.len().min(8 * TEXT_MAX)];
+    let Some(encoding) = Encoding::named(&part.encoding) else {
+        return String::new();
+    };
+    let decoded = transfer::decode(encoding, octets);
+    let text = charset::decode(part.param("charset").unwrap_or_default(), &decoded);
+    if part.subtype == "html" {
+        html::text(&text)
+    } else {
+        text.into_owned()
+    }
+}
+
+fn push(out: &mut String, text: &str) {
+    out.push(' ');
+    out.push_str(text);
+}
+
+fn cut(text: &mut String, max: usize) {
+    text.truncate(text.floor_char_boundary(max));
 }

@@ -4,6 +4,8 @@ use std::future::Future;
 
 use congvu_wire::{Machine, TlsInfo};
 
+pub use crate::shutdown::Shutdown;
+
 /// Answers the questions of one connection's machine. One value a connection.
 pub trait Service<M: Machine>: Send {
     /// Answers one question. For `Step::Wait` the future may be dropped before it is ready and must
@@ -12,7 +14,3 @@ pub trait Service<M: Machine>: Send {
     /// The connection is encrypted now.
     fn secured(&mut self, _tls: &TlsInfo) {}
 }
-
-/// Tells connections to finish: given to the driver by whoever listens.
-#[derive(Debug, Clone)]
-pub struct Shutdown(());

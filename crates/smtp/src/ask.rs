@@ -67,7 +67,11 @@ pub struct Reply {
 impl Reply {
     /// A reply with an enhanced status code.
     pub fn new(code: u16, enhanced: (u8, u16, u16), text: impl Into<String>) -> Self {
-        Self { code, enhanced, text: text.into() }
+        Self {
+            code,
+            enhanced,
+            text: text.into(),
+        }
     }
 }
 

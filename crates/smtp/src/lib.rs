@@ -4,3 +4,6 @@
 //! the client asks (`client::Ask`), `queue` answers.
 
 pub mod ask;
+pub mod client;
+pub mod grammar;
+pub mod server;

@@ -1,0 +1,307 @@
+//! The sections of the file: names of settings, their defaults and the reasons for them.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use congvu_net::Network;
+use congvu_net::tls::{CertificateFile, SYSTEM_ROOTS};
+use tracing::Level;
+
+use super::reader::Section;
+use super::value;
+use super::{
+    Access, Config, Control, Dns, Kind, Limits, Listener, Log, LogFormat, PerAddress, Queue, Rate,
+    Rates, Route, Server, Tls, TlsDemand, Way,
+};
+
+/// 50 MB of attachments grow to this in base64.
+const MESSAGE_SIZE: u64 = 70 << 20;
+/// Ten times what RFC 5321 section 4.5.3.1.8 asks for; mailing programs send up to this.
+const RECIPIENTS: u32 = 1_000;
+/// A circular of a ministry to all communes in one transaction.
+const RECIPIENTS_SUBMISSION: u32 = 5_000;
+/// Five mail programs of 2,000 people; some 40 kB each with TLS.
+const CONNECTIONS: usize = 10_000;
+/// Large senders use ten to twenty at a time.
+const CONNECTIONS_MX: usize = 50;
+/// An office behind one address, everybody sending at once.
+const CONNECTIONS_SUBMISSION: usize = 500;
+/// Programs on one machine, the transport in front of us.
+const CONNECTIONS_LMTP: usize = 100;
+/// An office of 400 people behind one address, with five connections each.
+const CONNECTIONS_IMAP: usize = 2_000;
+/// Thunderbird keeps five connections, phones two to four each.
+const IMAP_SESSIONS: u32 = 60;
+/// 200 an hour is one every 18 seconds: above any person, below any spam run.
+const ACCOUNT_MESSAGES: Rate = Rate {
+    hour: 200,
+    day: 1_000,
+};
+/// One circular of the largest size in an hour; everyday mail to many goes to a group.
+const ACCOUNT_RECIPIENTS: Rate = Rate {
+    hour: 5_000,
+    day: 10_000,
+};
+/// The largest senders reach a ministry from one network with well under one message a second.
+const NETWORK_MESSAGES: Rate = Rate {
+    hour: 3_600,
+    day: 40_000,
+};
+/// Growing, the last one repeated: greylisting passes in the first hour, outages of a day cost few
+/// attempts.
+const SCHEDULE_MINUTES: [u64; 7] = [5, 10, 20, 40, 60, 120, 240];
+/// RFC 5321 section 4.5.4.1 asks for 4 to 5 days.
+const GIVE_UP_HOURS: u64 = 5 * 24;
+/// Half a working day: long enough for a reboot, early enough to telephone.
+const WARN_HOURS: u64 = 4;
+/// Sending is bound by other servers' latency, not by ours.
+const QUEUE_CONNECTIONS: usize = 100;
+/// What common servers allow of one client without complaint.
+const QUEUE_PER_DESTINATION: usize = 5;
+
+pub(super) fn config(root: &mut Section<'_>) -> Config {
+    Config {
+        server: root.section("server", server),
+        control: root.section("control", control),
+        log: root.section("log", log),
+        listeners: root
+            .sections("listener", listener)
+            .unwrap_or_else(listeners),
+        tls: root.section("tls", tls),
+        access: root.section("access", access),
+        limits: root.section("limits", limits),
+        rates: root.section("rates", rates),
+        dns: root.section("dns", dns),
+        queue: root.section("queue", queue),
+        routes: root.sections("route", route).unwrap_or_default(),
+    }
+}
+
+fn server(section: &mut Section<'_>) -> Server {
+    Server {
+        hostname: hostname(section),
+        data: section.get("data", value::path, PathBuf::from("/var/lib/congvu")),
+        zone: section.get("time-zone", value::zone, 7 * 60),
+    }
+}
+
+/// As set, else the machine's own name. A wrong one is noted once; what stands in for it is no second
+/// problem.
+fn hostname(section: &mut Section<'_>) -> String {
+    let set = section.has("hostname");
+    let instead = || {
+        if set {
+            "localhost".to_owned()
+        } else {
+            machine_name()
+        }
+    };
+    section
+        .find("hostname", value::hostname)
+        .unwrap_or_else(instead)
+}
+
+/// The machine's own name; empty when it has none that could be used.
+fn machine_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    value::hostname(&toml::de::DeValue::String(name.trim().into())).unwrap_or_default()
+}
+
+fn control(section: &mut Section<'_>) -> Control {
+    Control {
+        socket: section.get(
+            "socket",
+            value::path,
+            PathBuf::from("/run/congvu/control.sock"),
+        ),
+        group: section.find("group", value::text),
+    }
+}
+
+fn log(section: &mut Section<'_>) -> Log {
+    const FORMATS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+    const LEVELS: [(&str, Level); 4] = [
+        ("error", Level::ERROR),
+        ("warn", Level::WARN),
+        ("info", Level::INFO),
+        ("debug", Level::DEBUG),
+    ];
+    Log {
+        format: section.get("format", |v| value::word(v, &FORMATS), LogFormat::Text),
+        level: section.get("level", |v| value::word(v, &LEVELS), Level::INFO),
+    }
+}
+
+fn listener(section: &mut Section<'_>) -> Listener {
+    let kind = section.require("kind", |v| value::word(v, &Kind::ALL));
+    // Without a kind the file is refused, so an empty name never reaches anybody.
+    let name = section
+        .find("name", value::text)
+        .or(kind.map(word).map(str::to_owned));
+    Listener {
+        name: name.unwrap_or_default(),
+        kind: kind.unwrap_or(Kind::Mx),
+        addresses: section.list("addresses", value::address, Vec::new()),
+    }
+}
+
+fn word(kind: Kind) -> &'static str {
+    Kind::ALL
+        .iter()
+        .find(|(_, one)| *one == kind)
+        .map_or("", |(word, _)| word)
+}
+
+fn listeners() -> Vec<Listener> {
+    let everywhere = |kind, port| Listener {
+        name: word(kind).to_owned(),
+        kind,
+        addresses: vec![
+            SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port),
+            SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port),
+        ],
+    };
+    vec![
+        everywhere(Kind::Mx, 25),
+        everywhere(Kind::Submission, 587),
+        everywhere(Kind::Submissions, 465),
+        everywhere(Kind::Imap, 143),
+        everywhere(Kind::Imaps, 993),
+    ]
+}
+
+fn tls(section: &mut Section<'_>) -> Tls {
+    Tls {
+        certificates: section
+            .sections("certificate", certificate)
+            .unwrap_or_default(),
+        roots: section.get("roots", value::path, PathBuf::from(SYSTEM_ROOTS)),
+    }
+}
+
+fn certificate(section: &mut Section<'_>) -> CertificateFile {
+    CertificateFile {
+        chain: section.require("chain", value::path).unwrap_or_default(),
+        key: section.require("key", value::path).unwrap_or_default(),
+    }
+}
+
+fn access(section: &mut Section<'_>) -> Access {
+    let loopback = || -> Vec<Network> {
+        vec![
+            Network::of(Ipv4Addr::LOCALHOST.into(), 8),
+            Network::of(Ipv6Addr::LOCALHOST.into(), 128),
+        ]
+    };
+    Access {
+        relay: section.list("relay", value::network, Vec::new()),
+        lmtp: section.list("lmtp", value::network, loopback()),
+        unlimited: section.list("unlimited", value::network, loopback()),
+    }
+}
+
+fn limits(section: &mut Section<'_>) -> Limits {
+    Limits {
+        message_size: section.get("message-size", value::size, MESSAGE_SIZE),
+        recipients: section.get("recipients", value::positive, RECIPIENTS),
+        recipients_submission: section.get(
+            "recipients-submission",
+            value::positive,
+            RECIPIENTS_SUBMISSION,
+        ),
+        connections: section.get("connections", value::bound, CONNECTIONS),
+        connections_per_address: section.section("connections-per-address", per_address),
+        imap_sessions_per_account: section.get(
+            "imap-sessions-per-account",
+            value::positive,
+            IMAP_SESSIONS,
+        ),
+    }
+}
+
+fn per_address(section: &mut Section<'_>) -> PerAddress {
+    PerAddress {
+        mx: section.get("mx", value::bound, CONNECTIONS_MX),
+        submission: section.get("submission", value::bound, CONNECTIONS_SUBMISSION),
+        lmtp: section.get("lmtp", value::bound, CONNECTIONS_LMTP),
+        imap: section.get("imap", value::bound, CONNECTIONS_IMAP),
+    }
+}
+
+fn rates(section: &mut Section<'_>) -> Rates {
+    Rates {
+        account_messages: section.section("account-messages", |s| rate(s, ACCOUNT_MESSAGES)),
+        account_recipients: section.section("account-recipients", |s| rate(s, ACCOUNT_RECIPIENTS)),
+        network_messages: section.section("network-messages", |s| rate(s, NETWORK_MESSAGES)),
+    }
+}
+
+fn rate(section: &mut Section<'_>, default: Rate) -> Rate {
+    Rate {
+        hour: section.get("hour", value::count, default.hour),
+        day: section.get("day", value::count, default.day),
+    }
+}
+
+fn dns(section: &mut Section<'_>) -> Dns {
+    Dns {
+        servers: section.list("servers", value::name_server, Vec::new()),
+    }
+}
+
+fn queue(section: &mut Section<'_>) -> Queue {
+    let schedule = SCHEDULE_MINUTES.map(Duration::from_mins).to_vec();
+    Queue {
+        schedule: section.list("schedule", value::duration, schedule),
+        warn_after: section.get(
+            "warn-after",
+            value::duration,
+            Duration::from_hours(WARN_HOURS),
+        ),
+        give_up_after: section.get(
+            "give-up-after",
+            value::duration,
+            Duration::from_hours(GIVE_UP_HOURS),
+        ),
+        connections: section.get("connections", value::bound, QUEUE_CONNECTIONS),
+        connections_per_destination: section.get(
+            "connections-per-destination",
+            value::bound,
+            QUEUE_PER_DESTINATION,
+        ),
+        source_v4: section.find("source-ipv4", value::ip),
+        source_v6: section.find("source-ipv6", value::ip),
+    }
+}
+
+fn route(section: &mut Section<'_>) -> Route {
+    const WAYS: [(&str, Way); 3] = [
+        ("direct", Way::Direct),
+        ("relay", Way::Relay),
+        ("lmtp", Way::Lmtp),
+    ];
+    const DEMANDS: [(&str, TlsDemand); 4] = [
+        ("never", TlsDemand::Never),
+        ("opportunistic", TlsDemand::Opportunistic),
+        ("required", TlsDemand::Required),
+        ("verified", TlsDemand::Verified),
+    ];
+    let to = section
+        .require("to", |v| value::word(v, &WAYS))
+        .unwrap_or(Way::Direct);
+    Route {
+        domain: section
+            .require("domain", value::domains)
+            .unwrap_or_default(),
+        to,
+        host: section.find("host", value::text),
+        port: section.get("port", value::port, if to == Way::Lmtp { 24 } else { 25 }),
+        tls: section.get(
+            "tls",
+            |v| value::word(v, &DEMANDS),
+            TlsDemand::Opportunistic,
+        ),
+        credentials: section.find("credentials", value::path),
+    }
+}

@@ -1,0 +1,280 @@
+//! What no single setting can show: settings against each other, and the files they name.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use congvu_net::tls::{CertificateProblem, Roots, ServerTls};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::Problems;
+use super::{Config, Route, TlsDemand, Way};
+
+/// Settings against each other.
+pub(super) fn consistent(config: &Config, document: &Spanned<DeTable<'_>>, problems: &Problems) {
+    let place = Place(document.get_ref());
+    hostname(config, &place, problems);
+    listeners(config, &place, problems);
+    if config.queue.schedule.is_empty() {
+        let remedy = "write at least one, for example \"5m\"";
+        problems.add(
+            place.of(&["queue", "schedule"]),
+            "queue.schedule is empty",
+            remedy,
+        );
+    }
+    if config.queue.warn_after >= config.queue.give_up_after {
+        let what = "queue.warn-after is not before queue.give-up-after";
+        let remedy = "a warning that comes with the failure helps nobody; make it shorter";
+        problems.add(place.of(&["queue", "warn-after"]), what, remedy);
+    }
+    for (number, route) in config.routes.iter().enumerate() {
+        self::route(route, &place.nth("route", number), problems);
+    }
+    for (number, route) in config.routes.iter().enumerate() {
+        let mut before = config.routes.iter().take(number);
+        if !route.domain.is_empty() && before.any(|other| other.domain == route.domain) {
+            let what = format!("[[route]] \"{}\" has a route already", route.domain);
+            let span = place.nth("route", number).of(&["domain"]);
+            problems.add(span, what, "keep one of them");
+        }
+    }
+}
+
+fn hostname(config: &Config, place: &Place<'_>, problems: &Problems) {
+    let name = &config.server.hostname;
+    if name == "localhost" || name.contains('.') {
+        return;
+    }
+    let (span, what) = match place.of(&["server", "hostname"]) {
+        None => (
+            None,
+            "server.hostname is not set, and this machine's name has no domain".to_owned(),
+        ),
+        span => (span, format!("server.hostname: \"{name}\" has no domain")),
+    };
+    let remedy =
+        "write in [server]: hostname = \"mail.example.gov.vn\", the name other servers know";
+    problems.add(span, what, remedy);
+}
+
+fn listeners(config: &Config, place: &Place<'_>, problems: &Problems) {
+    let mut taken: Vec<(&str, SocketAddr)> = Vec::new();
+    for (number, listener) in config.listeners.iter().enumerate() {
+        let here = place.nth("listener", number);
+        if listener.addresses.is_empty() {
+            let what = format!("[[listener]] \"{}\" has no addresses", listener.name);
+            let remedy = "write: addresses = [\"0.0.0.0:25\", \"[::]:25\"], or remove the listener";
+            problems.add(here.of(&["addresses"]).or(here.of(&["kind"])), what, remedy);
+        }
+        let mut before = config.listeners.iter().take(number);
+        if !listener.name.is_empty() && before.any(|other| other.name == listener.name) {
+            let what = format!(
+                "[[listener]] two listeners are called \"{}\"",
+                listener.name
+            );
+            let span = here.of(&["name"]).or(here.of(&["kind"]));
+            problems.add(span, what, "give one of them another name = …");
+        }
+        for address in &listener.addresses {
+            if let Some((other, _)) = taken.iter().find(|(_, other)| collide(*other, *address)) {
+                let what = format!(
+                    "[[listener]] \"{}\": {address} is taken by \"{other}\"",
+                    listener.name
+                );
+                problems.add(
+                    here.of(&["addresses"]),
+                    what,
+                    "give each its own port or address",
+                );
+            }
+            taken.push((&listener.name, *address));
+        }
+    }
+}
+
+/// Whether the second could not be bound after the first. Port 0 is the kernel's choice.
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    one.port() == other.port()
+        && one.port() != 0
+        && one.is_ipv4() == other.is_ipv4()
+        && (one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified())
+}
+
+fn route(route: &Route, place: &Place<'_>, problems: &Problems) {
+    let name = format!("[[route]] \"{}\"", route.domain);
+    let span = || place.of(&["to"]);
+    match (route.to, &route.host) {
+        (Way::Direct, Some(_)) => {
+            let remedy = "remove host, or write: to = \"relay\"";
+            problems.add(
+                place.of(&["host"]),
+                format!("{name}: a direct route has no host"),
+                remedy,
+            );
+        }
+        (Way::Relay | Way::Lmtp, None) => {
+            let remedy = "add: host = \"relay.example.gov.vn\"";
+            problems.add(span(), format!("{name}: host is missing"), remedy);
+        }
+        _ => {}
+    }
+    if route.credentials.is_some() && route.to == Way::Direct {
+        let remedy = "strangers' servers know no login of ours; remove credentials";
+        problems.add(
+            place.of(&["credentials"]),
+            format!("{name}: credentials on a direct route"),
+            remedy,
+        );
+    }
+    if route.credentials.is_some()
+        && matches!(route.tls, TlsDemand::Never | TlsDemand::Opportunistic)
+    {
+        let remedy = "a password must not travel in clear text: tls = \"verified\" or \"required\"";
+        problems.add(
+            place.of(&["credentials"]),
+            format!("{name}: credentials without TLS"),
+            remedy,
+        );
+    }
+}
+
+/// The files that settings name. Blocking.
+pub(super) fn files(config: &Config, document: &Spanned<DeTable<'_>>, problems: &Problems) {
+    let place = Place(document.get_ref());
+    let data = &config.server.data;
+    if data.exists() && !data.is_dir() {
+        let what = format!("server.data: {} is not a folder", data.display());
+        problems.add(
+            place.of(&["server", "data"]),
+            what,
+            "name a folder, or remove that file",
+        );
+    }
+    let tls = place.inside("tls");
+    for (number, file) in config.tls.certificates.iter().enumerate() {
+        let here = tls.nth("certificate", number);
+        if let Err(found) = ServerTls::load(std::slice::from_ref(file)) {
+            for problem in found {
+                let (key, remedy) = certificate(&problem, &file.key);
+                problems.add(
+                    here.of(&[key]),
+                    format!("[[tls.certificate]] {problem}"),
+                    remedy,
+                );
+            }
+        }
+    }
+    let verifies = config
+        .routes
+        .iter()
+        .any(|route| route.tls == TlsDemand::Verified);
+    if (verifies || tls.of(&["roots"]).is_some())
+        && let Err(error) = Roots::load(&config.tls.roots)
+    {
+        let remedy = "install the package ca-certificates, or name the file of your own authority";
+        problems.add(tls.of(&["roots"]), format!("tls.roots: {error}"), remedy);
+    }
+    for (number, route) in config.routes.iter().enumerate() {
+        if let Some(path) = &route.credentials {
+            let span = place.nth("route", number).of(&["credentials"]);
+            credentials(path, span, problems);
+        }
+    }
+}
+
+/// The setting that the problem belongs to, and a remedy.
+fn certificate(problem: &CertificateProblem, key: &Path) -> (&'static str, &'static str) {
+    match problem {
+        CertificateProblem::NoKey(_) | CertificateProblem::Key(..) => {
+            ("key", "export the key as PEM without a passphrase")
+        }
+        CertificateProblem::Mismatch { .. } => {
+            ("key", "use the key that the certificate was requested with")
+        }
+        CertificateProblem::Unreadable { path, .. } => (
+            if path == key { "key" } else { "chain" },
+            "put the file there, readable for the user of the service",
+        ),
+        _ => (
+            "chain",
+            "export certificate and intermediate certificates as PEM",
+        ),
+    }
+}
+
+/// A file with a login name in the first line and a password in the second.
+fn credentials(path: &Path, span: Option<Range<usize>>, problems: &Problems) {
+    let named = format!("[[route]] credentials: {}", path.display());
+    let metadata = match std::fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) => {
+            let remedy =
+                "write a file with the login name in the first line, the password in the second";
+            problems.add(span, format!("{named} cannot be read: {error}"), remedy);
+            return;
+        }
+    };
+    if metadata.permissions().mode() & 0o007 != 0 {
+        let remedy = format!("chmod o= {}", path.display());
+        problems.add(
+            span.clone(),
+            format!("{named} can be read by everybody"),
+            remedy,
+        );
+    }
+    if let Err(reason) = read_credentials(path) {
+        let remedy = "the login name goes in the first line, the password in the second";
+        problems.add(span, format!("{named}: {reason}"), remedy);
+    }
+}
+
+/// Login name and password of a credentials file. Blocking.
+pub(crate) fn read_credentials(path: &Path) -> Result<(String, String), String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let mut lines = text.lines();
+    match (lines.next(), lines.next(), lines.next()) {
+        (Some(name), Some(password), None) if !name.is_empty() && !password.is_empty() => {
+            Ok((name.to_owned(), password.to_owned()))
+        }
+        _ => Err("not two lines".to_owned()),
+    }
+}
+
+/// Finds where in the file a setting stands.
+struct Place<'a>(&'a DeTable<'a>);
+
+impl<'a> Place<'a> {
+    fn of(&self, keys: &[&str]) -> Option<Range<usize>> {
+        let (first, rest) = keys.split_first()?;
+        let mut value = self.0.get(*first)?;
+        for key in rest {
+            value = value.get_ref().as_table()?.get(*key)?;
+        }
+        Some(value.span())
+    }
+
+    fn inside(&self, key: &str) -> Self {
+        Self(
+            self.0
+                .get(key)
+                .and_then(|value| value.get_ref().as_table())
+                .unwrap_or(&EMPTY),
+        )
+    }
+
+    /// The n-th table of a list of tables; its settings may be absent.
+    fn nth(&self, key: &str, number: usize) -> Self {
+        let table = self
+            .0
+            .get(key)
+            .and_then(|value| value.get_ref().as_array())
+            .and_then(|array| array.get(number))
+            .and_then(|element: &Spanned<DeValue<'a>>| element.get_ref().as_table());
+        Self(table.unwrap_or(&EMPTY))
+    }
+}
+
+static EMPTY: std::sync::LazyLock<DeTable<'static>> = std::sync::LazyLock::new(DeTable::new);

@@ -1,0 +1,5 @@
+//! The program as a user meets it.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod check;

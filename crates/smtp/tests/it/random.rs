@@ -1,0 +1,168 @@
+//! Any octets in any state: no panic, no spinning, bounded memory, and no delivery of what was refused.
+
+use std::sync::Arc;
+
+use congvu_smtp::ask::{Answer, Ask, Kind, Reply};
+use congvu_smtp::server::{Config, Server};
+use congvu_wire::sasl::{Denial, SaslAnswer, SaslAsk, ScramKeys};
+use congvu_wire::{Machine, Step, TlsInfo};
+
+const LINES: &[&[u8]] = &[
+    b"EHLO client.test\r\n",
+    b"HELO client.test\r\n",
+    b"LHLO client.test\r\n",
+    b"MAIL FROM:<a@a.test>\r\n",
+    b"MAIL FROM:<a@a.test> BODY=BINARYMIME SIZE=10\r\n",
+    b"MAIL FROM:<\xe1\xbb\x85@a.test> SMTPUTF8\r\n",
+    b"RCPT TO:<b@b.test>\r\n",
+    b"RCPT TO:<postmaster> NOTIFY=NEVER ORCPT=rfc822;a\r\n",
+    b"DATA\r\n",
+    b"BDAT 5\r\n",
+    b"BDAT 5 LAST\r\n",
+    b"BDAT 0 LAST\r\n",
+    b"BDAT 18446744073709551615\r\n",
+    b"BDAT x\r\n",
+    b"RSET\r\n",
+    b"NOOP\r\n",
+    b"QUIT\r\n",
+    b"VRFY x\r\n",
+    b"HELP\r\n",
+    b"STARTTLS\r\n",
+    b"AUTH PLAIN\r\n",
+    b"AUTH PLAIN AGFAYS50ZXN0AHg=\r\n",
+    b"AUTH LOGIN\r\n",
+    b"AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9YWJj\r\n",
+    b"AGFAYS50ZXN0AHg=\r\n",
+    b"Yz1iaXdzLHI9YWJjLHA9QUFBQQ==\r\n",
+    b"*\r\n",
+    b"GET / HTTP/1.1\r\n",
+    b"\r\n",
+    b".\r\n",
+    b"Subject: x\r\n",
+    b"..\r\n",
+    b"hello",
+    b"\n",
+    b"\r",
+    b".\n",
+    b"\0",
+    b"\x16\x03\x01",
+    b"\xff\xfe",
+];
+
+fn soup(rng: &mut fastrand::Rng) -> Vec<u8> {
+    let mut soup = Vec::new();
+    for _ in 0..rng.usize(1..40) {
+        let mut line = rng.choice(LINES).expect("not empty").to_vec();
+        if rng.u8(..) < 30 {
+            let at = rng.usize(..line.len());
+            line[at] = rng.u8(..);
+        }
+        let times = if rng.u8(..) == 0 { 3_000 } else { 1 };
+        soup.extend(line.repeat(times));
+    }
+    soup
+}
+
+fn answer(rng: &mut fastrand::Rng, ask: &Ask) -> Answer {
+    let refusal = |code| Reply::new(code, (u8::try_from(code / 100).unwrap_or(5), 0, 0), "no");
+    match (rng.u8(..) % 12, ask) {
+        (0, _) => Answer::Reply(refusal(550)),
+        (1, _) => Answer::Reply(refusal(451)),
+        (2, _) if rng.u8(..) < 20 => Answer::Reply(refusal(421)),
+        (3, Ask::Deliver) => Answer::Replies(vec![refusal(250), refusal(550)]),
+        (4, Ask::Sasl(_)) => Answer::Sasl(SaslAnswer::Denied(Denial::Credentials)),
+        (_, Ask::Sasl(SaslAsk::Keys { .. })) => Answer::Sasl(SaslAnswer::Keys(ScramKeys {
+            salt: vec![1; 16],
+            iterations: 4096,
+            keys: Vec::new(),
+        })),
+        (_, Ask::Sasl(_)) => Answer::Sasl(SaslAnswer::Granted),
+        _ => Answer::Accept,
+    }
+}
+
+fn session(seed: u64) {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let kind = *rng
+        .choice(&[Kind::Mx, Kind::Submission, Kind::Lmtp])
+        .expect("not empty");
+    let mut config = Config::new(kind, "mx.test");
+    config.size_max = 2_000;
+    config.tls = rng.bool();
+    config.allow_plaintext = rng.bool();
+    let mut server = Server::new(Arc::new(config));
+    let mut unsent = [b"EHLO c.test\r\n".to_vec(), soup(&mut rng)].concat();
+    if kind == Kind::Lmtp {
+        unsent[..4].copy_from_slice(b"LHLO");
+    }
+    let mut marker = server.patience().marker;
+    let mut transaction = false;
+    let mut accepted = 0;
+    for _ in 0..200_000 {
+        match server.step() {
+            Step::Read if unsent.is_empty() => match rng.u8(..) % 3 {
+                0 => server.end_of_input(),
+                1 => server.shutdown(),
+                _ => server.expire(),
+            },
+            Step::Read => {
+                let piece = rng.usize(1..=unsent.len().min(5_000));
+                server.input(&unsent.drain(..piece).collect::<Vec<u8>>());
+            }
+            Step::Write(octets) => {
+                assert!(octets.ends_with(b"\r\n"), "seed {seed}");
+                assert!(octets.is_ascii(), "seed {seed}");
+            }
+            Step::StartTls => server.secured(TlsInfo::default()),
+            Step::Ask(ask) => {
+                let answer = answer(&mut rng, &ask);
+                let yes = match &answer {
+                    Answer::Accept => true,
+                    Answer::Reply(reply) => reply.code < 300,
+                    _ => false,
+                };
+                match &ask {
+                    Ask::Mail(_) => {
+                        assert!(!transaction, "seed {seed}");
+                        (transaction, accepted) = (yes, 0);
+                    }
+                    Ask::Rcpt(_) => {
+                        assert!(transaction, "seed {seed}");
+                        accepted += usize::from(yes);
+                    }
+                    Ask::Body(octets) => {
+                        assert!(transaction && accepted > 0, "seed {seed}");
+                        assert!(
+                            !octets.is_empty() && octets.len() <= 64 << 10,
+                            "seed {seed}"
+                        );
+                    }
+                    Ask::Deliver => {
+                        assert!(transaction && accepted > 0, "seed {seed}");
+                        transaction = false;
+                    }
+                    Ask::Reset => transaction = false,
+                    Ask::Open | Ask::Hello { .. } | Ask::Sasl(_) => {
+                        assert!(!transaction, "seed {seed}")
+                    }
+                }
+                server.answer(answer);
+            }
+            Step::Wait(_) => panic!("the SMTP server never waits; seed {seed}"),
+            Step::Close => return,
+        }
+        let now = server.patience().marker;
+        assert!(now >= marker, "seed {seed}");
+        marker = now;
+    }
+    panic!("the session never ends; seed {seed}");
+}
+
+#[test]
+fn server_survives_anything() {
+    let first = fastrand::u64(..);
+    println!("first seed {first}");
+    for offset in 0..3_000 {
+        session(first.wrapping_add(offset));
+    }
+}
