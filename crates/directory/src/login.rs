@@ -76,7 +76,7 @@ pub struct Login {
     pub acting_for: AccountId,
     /// The credential that was proved; see [`Directory::is_current`].
     pub proof: CredentialId,
-    /// The place among the account's sessions. Keep the login as long as the session lives.
+    /// The place among the account's IMAP sessions. Keep the login as long as the session lives.
     pub session: Session,
 }
 
@@ -215,7 +215,13 @@ impl Directory {
             .await
     }
 
-    /// How many sessions an account has open.
+    /// Sets how many IMAP sessions an account may have open, where its agency prescribes nothing (60 at
+    /// first). Sessions that are open stay.
+    pub fn limit_sessions(&self, limit: u32) {
+        self.logins.sessions.set_limit(limit);
+    }
+
+    /// How many IMAP sessions an account has open.
     pub fn sessions(&self, account: AccountId) -> u32 {
         self.logins.sessions.count(account)
     }
@@ -247,7 +253,7 @@ impl Directory {
                 verified.find(&mark)
             };
             if let Some(credential) = found.and_then(|id| candidate.credential(id)) {
-                return self.grant(candidate, credential);
+                return self.grant(context.service, candidate, credential);
             }
         }
         let waited = self
@@ -274,7 +280,7 @@ impl Directory {
                     verified.remember(mark, credential.id);
                 }
                 self.logins.delays.succeeded(&pair);
-                self.grant(candidate, credential)
+                self.grant(context.service, candidate, credential)
             }
             _ => {
                 let attempt = self.logins.verified().attempt(&name.key(), &password);
@@ -336,14 +342,19 @@ impl Directory {
             && let Some(credential) = proved.and_then(|id| candidate.credential(id))
         {
             self.logins.delays.succeeded(&pair);
-            return self.grant(candidate, credential);
+            return self.grant(context.service, candidate, credential);
         }
         self.logins.delays.failed(&pair, None, waited).await;
         Err(Refusal::Denied(Denial::Credentials))
     }
 
     /// The password is right. What may still stand against the login is told openly.
-    fn grant(&self, candidate: &Candidate, credential: &Credential) -> Result<Login, Refusal> {
+    fn grant(
+        &self,
+        service: Service,
+        candidate: &Candidate,
+        credential: &Credential,
+    ) -> Result<Login, Refusal> {
         if !candidate.allowed {
             return Err(Refusal::Denied(Denial::Credentials));
         }
@@ -351,8 +362,16 @@ impl Directory {
             return Err(Refusal::Denied(Denial::Disabled));
         }
         let account = &candidate.account;
-        let session = self.logins.sessions.open(account.id, candidate.sessions);
-        let session = session.ok_or(Refusal::Denied(Denial::TooMany))?;
+        let sessions = &self.logins.sessions;
+        let session = match service {
+            Service::Imap => {
+                let limit = candidate.sessions.unwrap_or_else(|| sessions.limit());
+                let place = sessions.open(account.id, limit);
+                place.ok_or(Refusal::Denied(Denial::TooMany))?
+            }
+            // Short, and bounded by what the listener lets in and how much an account may send.
+            Service::Submission => Session::default(),
+        };
         self.note_use(credential);
         Ok(Login {
             account: account.id,
@@ -412,12 +431,12 @@ impl Directory {
                 octets: password::random(),
             };
             self.store
-                .transact::<_, Error, _>(move |tx| match tx.get::<Pepper>(&())? {
-                    Some(there) => Ok(there.octets),
-                    None => {
-                        tx.put(&fresh)?;
-                        Ok(fresh.octets)
+                .transact::<_, Error, _>(move |tx| {
+                    if let Some(there) = tx.get::<Pepper>(&())? {
+                        return Ok(there.octets);
                     }
+                    tx.put(&fresh)?;
+                    Ok(fresh.octets)
                 })
                 .await
         };
@@ -497,7 +516,8 @@ struct Candidate {
     /// Whether the post, if any, is operated by the account.
     allowed: bool,
     enabled: bool,
-    sessions: u32,
+    /// What its agency prescribes.
+    sessions: Option<u32>,
     ring: Option<Keyring>,
     credentials: Vec<Credential>,
 }
@@ -546,9 +566,7 @@ fn candidate<R: Read>(
         acting_for,
         allowed,
         enabled,
-        sessions: find::policy(r, person.agency)?
-            .sessions
-            .unwrap_or(session::SESSIONS),
+        sessions: find::policy(r, person.agency)?.sessions,
         ring: r.get::<Keyring>(&person.id)?,
         credentials: credential::list(r, person.id)?,
         account: person,

@@ -120,7 +120,7 @@ pub fn rename(tx: &mut Tx<'_>, from: &str, to: &str, old: OldName) -> Result<Dom
     }
     tx.delete::<Domain>(&from.to_owned())?;
     tx.delete::<Child>(&(domain.agency, Within::Domain(from.to_owned())))?;
-    domain.name = to.clone();
+    domain.name.clone_from(&to);
     put(tx, &domain)?;
     if old == OldName::Keep && domain.alias_of.is_none() {
         create(

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 /// Longest delay: clients give up on a silent server after 30 to 60 seconds.
 pub(super) const LONGEST: Duration = Duration::from_secs(30);
 /// A failure is half forgotten after this time without another.
-const HALF_LIFE: Duration = Duration::from_secs(300);
+const HALF_LIFE: Duration = Duration::from_mins(5);
 /// Failures are counted up to here: enough for [`LONGEST`], and forgotten in half an hour.
 const COUNTED: u32 = 8;
 /// Different wrong passwords remembered for a pair.
@@ -42,16 +42,14 @@ impl Pair {
 
 /// An IPv6 customer has a /64 at least, so single addresses say nothing.
 fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
-            Some(v4) => IpAddr::V4(v4),
-            None => {
-                let [a, b, c, d, ..] = v6.segments();
-                IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-            }
-        },
+    let IpAddr::V6(v6) = address else {
+        return address;
+    };
+    if let Some(v4) = v6.to_ipv4_mapped() {
+        return IpAddr::V4(v4);
     }
+    let [a, b, c, d, ..] = v6.segments();
+    IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
 }
 
 #[derive(Debug)]

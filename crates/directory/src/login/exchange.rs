@@ -13,7 +13,7 @@ use super::LoginContext;
 use crate::record::CredentialId;
 
 /// A client answers a challenge within this time; a person may have to type the password first.
-const OPEN: Duration = Duration::from_secs(300);
+const OPEN: Duration = Duration::from_mins(5);
 /// Exchanges at once; beyond it the stale go, then new ones are refused.
 const EXCHANGES: usize = 20_000;
 

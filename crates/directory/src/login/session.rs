@@ -1,24 +1,45 @@
-//! How many sessions an account has open.
+//! How many IMAP sessions an account has open.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use congvu_store::AccountId;
 
 /// Sessions of one account at once, unless its agency says otherwise: Thunderbird keeps five for each
 /// device, two phones and a few computers behind it, and mail programs open more while searching.
-pub(super) const SESSIONS: u32 = 60;
+const SESSIONS: u32 = 60;
 
 type Counts = Mutex<HashMap<AccountId, u32>>;
 
 /// Open sessions by account.
-#[derive(Debug, Default)]
-pub(super) struct Sessions(Arc<Counts>);
+#[derive(Debug)]
+pub(super) struct Sessions {
+    counts: Arc<Counts>,
+    limit: AtomicU32,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self {
+            counts: Arc::default(),
+            limit: AtomicU32::new(SESSIONS),
+        }
+    }
+}
 
 impl Sessions {
+    /// What holds where no agency prescribes anything.
+    pub(super) fn limit(&self) -> u32 {
+        self.limit.load(Ordering::Relaxed)
+    }
+    /// Sets that.
+    pub(super) fn set_limit(&self, limit: u32) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
     /// Takes a place if there is one.
     pub(super) fn open(&self, account: AccountId, limit: u32) -> Option<Session> {
-        let mut counts = lock(&self.0);
+        let mut counts = lock(&self.counts);
         let count = counts.entry(account).or_insert(0);
         if *count >= limit {
             if *count == 0 {
@@ -28,13 +49,13 @@ impl Sessions {
         }
         *count += 1;
         Some(Session(Some(Arc::new(Place {
-            counts: Arc::clone(&self.0),
+            counts: Arc::clone(&self.counts),
             account,
         }))))
     }
     /// How many an account has.
     pub(super) fn count(&self, account: AccountId) -> u32 {
-        lock(&self.0).get(&account).copied().unwrap_or(0)
+        lock(&self.counts).get(&account).copied().unwrap_or(0)
     }
 }
 
@@ -90,8 +111,8 @@ mod tests {
         drop(copy);
         assert_eq!(sessions.count(AccountId(1)), 1);
         drop(first);
-        assert!(lock(&sessions.0).is_empty());
+        assert!(lock(&sessions.counts).is_empty());
         assert!(sessions.open(AccountId(1), 0).is_none());
-        assert!(lock(&sessions.0).is_empty());
+        assert!(lock(&sessions.counts).is_empty());
     }
 }

@@ -19,7 +19,7 @@ use crate::record::CredentialId;
 /// Entries in each of two generations: 64 octets each. Twice this many active devices are remembered.
 const GENERATION: usize = 16_384;
 /// An entry not used for this long is forgotten: phones reconnect within a quarter of an hour.
-const IDLE: Duration = Duration::from_secs(3600);
+const IDLE: Duration = Duration::from_hours(1);
 
 #[derive(Debug)]
 struct Proof {

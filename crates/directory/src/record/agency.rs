@@ -12,7 +12,7 @@ id!(/// An agency, for ever: never reused, not changed by renames.
 /// at the root the default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Policy {
-    /// Most sessions an account may have open at once.
+    /// Most IMAP sessions an account may have open at once.
     pub sessions: Option<u32>,
     /// Whether aliases and groups may lead to addresses outside this server.
     pub foreign_targets: Option<bool>,

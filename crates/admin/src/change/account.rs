@@ -1,0 +1,194 @@
+//! Changes of accounts, and of who operates posts.
+
+use congvu_directory::Kind;
+use congvu_directory::edit::account::{self as edit, NewAccount};
+use congvu_directory::edit::{credential, operator};
+use congvu_directory::password::Hashed;
+use congvu_directory::{Account, find};
+use congvu_store::Tx;
+use serde::{Deserialize, Serialize};
+
+use super::{account, address, agency_id, old_name};
+use crate::error::{Error, Result};
+use crate::request::{NewPassword, Plain};
+
+/// Changes of accounts. `address` is the present primary address, or an alias of the account's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccountChange {
+    /// Creates one.
+    Add {
+        /// Primary address.
+        address: String,
+        /// Person or post.
+        kind: Kind,
+        /// Display name.
+        name: String,
+        /// Code of its agency; the domain's when none is given.
+        agency: Option<String>,
+        /// Most octets; none of its own when `None` or 0.
+        octets: Option<u64>,
+        /// Most messages; none of its own when `None` or 0.
+        messages: Option<u64>,
+        /// Who operates it, for a post.
+        operators: Vec<String>,
+        /// Its main password.
+        password: NewPassword,
+    },
+    /// Gives it another primary address.
+    Rename {
+        /// Which.
+        address: String,
+        /// New address.
+        to: String,
+        /// Keeps the old address as an alias.
+        keep: bool,
+    },
+    /// Changes what is given.
+    Set {
+        /// Which.
+        address: String,
+        /// Display name.
+        name: Option<String>,
+        /// Code of its new agency.
+        agency: Option<String>,
+        /// Person or post.
+        kind: Option<Kind>,
+    },
+    /// Lets it receive and log in again.
+    Enable {
+        /// Which.
+        address: String,
+    },
+    /// Refuses its mail and its logins; what it has stays.
+    Disable {
+        /// Which.
+        address: String,
+    },
+    /// Removes it; its messages stay for the undelete window.
+    Remove {
+        /// Which.
+        address: String,
+    },
+    /// Creates all accounts of a CSV file, or none. See [`crate::import`].
+    Import {
+        /// The file.
+        csv: Plain,
+        /// Only checks.
+        dry_run: bool,
+    },
+}
+
+impl AccountChange {
+    pub(super) fn apply(&self, tx: &mut Tx<'_>, hashed: Option<&Hashed>) -> Result<String> {
+        let changed = match self {
+            Self::Add {
+                address: text,
+                kind,
+                name,
+                agency,
+                octets,
+                messages,
+                operators,
+                ..
+            } => {
+                let new = NewAccount {
+                    kind: *kind,
+                    address: address(text)?,
+                    name: name.clone(),
+                    agency: agency_id(tx, agency.as_deref())?,
+                    octets_limit: octets.unwrap_or(0),
+                    messages_limit: messages.unwrap_or(0),
+                };
+                let created = edit::create(tx, &new)?;
+                if let Some(hashed) = hashed {
+                    credential::set_main(tx, created.id, hashed)?;
+                }
+                for person in operators {
+                    let person = account(tx, person)?.id;
+                    operator::add(tx, created.id, person)?;
+                }
+                created
+            }
+            Self::Rename {
+                address: text,
+                to,
+                keep,
+            } => {
+                let id = account(tx, text)?.id;
+                edit::rename(tx, id, &address(to)?, old_name(*keep))?
+            }
+            Self::Set {
+                address,
+                name,
+                agency,
+                kind,
+            } => {
+                let mut found = account(tx, address)?;
+                if let Some(name) = name {
+                    found = edit::set_name(tx, found.id, name)?;
+                }
+                if let Some(agency) = agency {
+                    let agency = find::agency(tx, agency)?.id;
+                    found = edit::set_agency(tx, found.id, agency)?;
+                }
+                if let Some(kind) = kind {
+                    found = edit::set_kind(tx, found.id, *kind)?;
+                }
+                found
+            }
+            Self::Enable { address } => {
+                let id = account(tx, address)?.id;
+                edit::set_enabled(tx, id, true)?
+            }
+            Self::Disable { address } => {
+                let id = account(tx, address)?.id;
+                edit::set_enabled(tx, id, false)?
+            }
+            Self::Remove { address } => {
+                let id = account(tx, address)?.id;
+                edit::remove(tx, id)?
+            }
+            Self::Import { .. } => {
+                return Err(Error::Invalid(
+                    "a file of accounts is imported as a whole, not as one change".to_owned(),
+                ));
+            }
+        };
+        Ok(changed.address().to_string())
+    }
+}
+
+/// Changes of who operates which post.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OperatorChange {
+    /// Lets a person operate a post.
+    Add {
+        /// The post.
+        post: String,
+        /// The person.
+        person: String,
+    },
+    /// Ends that.
+    Remove {
+        /// The post.
+        post: String,
+        /// The person.
+        person: String,
+    },
+}
+
+impl OperatorChange {
+    pub(super) fn apply(&self, tx: &mut Tx<'_>) -> Result<String> {
+        let (Self::Add { post, person } | Self::Remove { post, person }) = self;
+        let (post, person): (Account, Account) = (account(tx, post)?, account(tx, person)?);
+        match self {
+            Self::Add { .. } => {
+                operator::add(tx, post.id, person.id)?;
+            }
+            Self::Remove { .. } => operator::remove(tx, post.id, person.id)?,
+        }
+        Ok(post.address().to_string())
+    }
+}

@@ -1,0 +1,97 @@
+//! Everything that changes something: one enum a noun, one variant a verb.
+//!
+//! The serialized form `{noun: {verb: {arguments}}}` is what goes through the socket and, without secrets,
+//! what the audit record says. Names are those of the command line.
+
+mod account;
+mod address;
+mod agency;
+mod domain;
+mod password;
+mod queue;
+
+pub use account::{AccountChange, OperatorChange};
+pub use address::{AliasChange, GroupChange};
+pub use agency::{AgencyChange, Setting};
+pub use domain::{DomainChange, QuotaChange, Subject};
+pub use password::{AppPasswordChange, PasswordChange};
+pub use queue::QueueChange;
+
+use congvu_directory::edit::domain::OldName;
+use congvu_directory::password::Hashed;
+use congvu_directory::record::AgencyId;
+use congvu_directory::{Account, find};
+use congvu_message::Address;
+use congvu_store::{Read, Tx};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// A change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// Agencies.
+    Agency(AgencyChange),
+    /// Domains.
+    Domain(DomainChange),
+    /// Accounts: persons and posts.
+    Account(AccountChange),
+    /// Operators of posts.
+    Operator(OperatorChange),
+    /// Aliases.
+    Alias(AliasChange),
+    /// Groups.
+    Group(GroupChange),
+    /// Quotas.
+    Quota(QuotaChange),
+    /// Main passwords.
+    Password(PasswordChange),
+    /// App passwords.
+    AppPassword(AppPasswordChange),
+    /// The queue.
+    Queue(QueueChange),
+}
+
+impl Change {
+    /// Makes the change inside a transaction; says what was changed. `hashed` is the password prepared for it,
+    /// if it takes one. Imports have their own way, because they need many.
+    pub(crate) fn apply(&self, tx: &mut Tx<'_>, hashed: Option<&Hashed>) -> Result<String> {
+        match self {
+            Self::Agency(change) => change.apply(tx),
+            Self::Domain(change) => change.apply(tx),
+            Self::Account(change) => change.apply(tx, hashed),
+            Self::Operator(change) => change.apply(tx),
+            Self::Alias(change) => change.apply(tx),
+            Self::Group(change) => change.apply(tx),
+            Self::Quota(change) => change.apply(tx),
+            Self::Password(change) => change.apply(tx, hashed),
+            Self::AppPassword(change) => change.apply(tx, hashed),
+            Self::Queue(change) => change.apply(tx),
+        }
+    }
+}
+
+/// An address as an administrator writes it.
+pub(crate) fn address(text: &str) -> Result<Address> {
+    Address::parse(text.trim())
+        .map_err(|why| Error::Invalid(format!("{text:?} is not a mail address: {why}")))
+}
+
+/// An account by what an administrator writes.
+pub(crate) fn account<R: Read>(r: &R, text: &str) -> Result<Account> {
+    Ok(find::account(r, &address(text)?)?)
+}
+
+/// An agency by its code, if one is given.
+pub(crate) fn agency_id<R: Read>(r: &R, code: Option<&str>) -> Result<Option<AgencyId>> {
+    Ok(code
+        .map(|code| find::agency(r, code))
+        .transpose()?
+        .map(|a| a.id))
+}
+
+/// What becomes of a name that is left.
+fn old_name(keep: bool) -> OldName {
+    if keep { OldName::Keep } else { OldName::Drop }
+}

@@ -1,0 +1,148 @@
+//! Reaching what is to be administered: the running server through its socket, or the store itself when no
+//! server runs. The store's own lock decides which it is.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use congvu_directory::Directory;
+use congvu_store::{Options, Store};
+
+use crate::audit::Who;
+use crate::control::Client;
+use crate::error::{Error, Result};
+use crate::perform::Admin;
+use crate::reply::Reply;
+use crate::request::Request;
+
+/// A way to have requests performed.
+pub enum Connection {
+    /// By the running server.
+    Server(Client),
+    /// Here, alone with the store.
+    Local(Box<Admin>, Who),
+}
+
+impl Connection {
+    /// Performs one request.
+    pub async fn request(&mut self, request: Request) -> Result<Reply> {
+        match self {
+            Self::Server(client) => client.request(&request).await,
+            Self::Local(admin, who) => admin.perform(who, request).await,
+        }
+    }
+
+    /// Ends it; a store opened here is closed cleanly.
+    pub async fn close(self) -> Result<()> {
+        match self {
+            Self::Server(_) => Ok(()),
+            Self::Local(admin, _) => Ok(admin.directory().store().close().await?),
+        }
+    }
+}
+
+/// Connects: to the socket if a server answers there, else to the store in `data`.
+pub async fn connect(data: &Path, socket: &Path, options: Options) -> Result<Connection> {
+    match Client::connect(socket).await {
+        Ok(client) => return Ok(Connection::Server(client)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+            ) => {}
+        Err(error) => {
+            return Err(Error::Unreachable(format!(
+                "cannot reach the server at {}: {error}; run this as root or as the user that runs congvu",
+                socket.display()
+            )));
+        }
+    }
+    let folder = std::fs::metadata(data).map_err(|error| {
+        Error::Unreachable(format!(
+            "no server answers at {} and there is no store in {}: {error}; check the configuration, or create \
+             the folder for a new store",
+            socket.display(),
+            data.display()
+        ))
+    })?;
+    let uid = own_uid()?;
+    if folder.uid() != uid {
+        let owner = user_name(folder.uid()).unwrap_or_else(|| format!("#{}", folder.uid()));
+        return Err(Error::Unreachable(format!(
+            "no server runs and the store in {} belongs to user {owner}; run this as that user (sudo -u {owner} congvu \
+             …), so that the server can still open its files",
+            data.display()
+        )));
+    }
+    let path = data.to_owned();
+    let opened = tokio::task::spawn_blocking(move || Store::open(&path, options))
+        .await
+        .map_err(|e| Error::Unreachable(format!("opening the store failed: {e}")))?;
+    let (store, report) = match opened {
+        Err(congvu_store::Error::Locked(_)) => {
+            return Err(Error::Unreachable(format!(
+                "another process holds the store in {}, but does not answer at {}; it may be starting or ending: try \
+                 again, and check that both use the same configuration",
+                data.display(),
+                socket.display()
+            )));
+        }
+        other => other?,
+    };
+    if let Some(why) = &report.rebuilt {
+        tracing::warn!(why, "index rebuilt");
+    }
+    let who = Who {
+        uid,
+        user: user_name(uid),
+        login: login_of("self").or_else(|| std::env::var("SUDO_USER").ok()),
+        via: "local".to_owned(),
+    };
+    Ok(Connection::Local(
+        Box::new(Admin::local(Directory::new(store))),
+        who,
+    ))
+}
+
+/// The effective user of this process.
+fn own_uid() -> Result<u32> {
+    let own = std::fs::metadata("/proc/self");
+    Ok(own
+        .map_err(|e| Error::Unreachable(format!("cannot read /proc/self: {e}")))?
+        .uid())
+}
+
+/// The name of a user, from the system's list.
+pub(crate) fn user_name(uid: u32) -> Option<String> {
+    let list = std::fs::read_to_string("/etc/passwd").ok()?;
+    named(&list, uid)
+}
+
+fn named(list: &str, uid: u32) -> Option<String> {
+    list.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    })
+}
+
+/// Under which name somebody logged in to the machine to start this process. The kernel keeps it through
+/// `su` and `sudo`; on machines that do not set it, it is not known.
+pub(crate) fn login_of(process: &str) -> Option<String> {
+    let login = std::fs::read_to_string(format!("/proc/{process}/loginuid")).ok()?;
+    let uid: u32 = login.trim().parse().ok()?;
+    (uid != u32::MAX).then(|| user_name(uid)).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_by_number() {
+        let list = "root:x:0:0:root:/root:/bin/bash\nbroken\ncongvu:x:990:990::/var/lib/congvu:/usr/sbin/nologin\n";
+        assert_eq!(named(list, 990).as_deref(), Some("congvu"));
+        assert_eq!(named(list, 0).as_deref(), Some("root"));
+        assert_eq!(named(list, 5), None);
+    }
+}

@@ -1,0 +1,285 @@
+//! One entrance for every request, whoever asks and wherever it runs.
+
+use std::sync::Arc;
+
+use congvu_directory::Directory;
+use congvu_directory::password::{self, Hashed, Purpose};
+use congvu_message::Address;
+use congvu_store::queue::{Counts, QueueId, QueueRead};
+use congvu_store::{AccountId, Timestamp};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::audit::{self, Described, Who};
+use crate::change::{self, AccountChange, AppPasswordChange, Change, PasswordChange};
+use crate::error::{Error, Result};
+use crate::import;
+use crate::reply::{Done, Reply, StatusView};
+use crate::request::{NewPassword, Plain, Request};
+
+/// An order to the running server.
+#[derive(Debug)]
+pub enum Control {
+    /// Take over certificates and configuration again. Answer with all errors, or with none when the new
+    /// ones are in force.
+    Reload(oneshot::Sender<Result<(), Vec<String>>>),
+    /// Finish what is under way and end.
+    Stop,
+}
+
+/// What a server tells about itself.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Version of the program.
+    pub version: String,
+    /// Where it listens, in words: `imaps [::]:993`.
+    pub listeners: Vec<String>,
+    /// Since when it runs.
+    pub started: Timestamp,
+}
+
+struct Serving {
+    facts: Facts,
+    control: mpsc::Sender<Control>,
+}
+
+/// Performs requests. Cheap to clone.
+#[derive(Clone)]
+pub struct Admin {
+    directory: Directory,
+    serving: Option<Arc<Serving>>,
+}
+
+/// A password that was prepared for a change.
+#[derive(Default)]
+struct Prepared {
+    hashed: Option<Hashed>,
+    /// Told once, when it was generated.
+    shown: Option<Plain>,
+}
+
+impl Admin {
+    /// For a process that holds the store alone.
+    pub fn local(directory: Directory) -> Self {
+        Self {
+            directory,
+            serving: None,
+        }
+    }
+
+    /// For the running server: orders go out through `control`.
+    pub fn serving(directory: Directory, facts: Facts, control: mpsc::Sender<Control>) -> Self {
+        Self {
+            directory,
+            serving: Some(Arc::new(Serving { facts, control })),
+        }
+    }
+
+    /// The directory it works on.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Performs one request.
+    pub async fn perform(&self, who: &Who, request: Request) -> Result<Reply> {
+        match request {
+            Request::Query(query) => self.directory.store().read(move |r| query.answer(r)).await,
+            Request::Change(change) => self.change(who, change).await,
+            Request::Status => self.status().await,
+            Request::Reload => self.order(who, "reload").await,
+            Request::Stop => self.order(who, "stop").await,
+        }
+    }
+
+    async fn change(&self, who: &Who, change: Change) -> Result<Reply> {
+        let outcome = match &change {
+            Change::Account(AccountChange::Import { csv, dry_run }) => {
+                import::run(&self.directory, who, csv, *dry_run).await
+            }
+            _ => self.change_one(who, &change).await,
+        };
+        if let Err(error) = &outcome {
+            self.note_refusal(who, audit::describe(&change), error)
+                .await;
+        }
+        outcome
+    }
+
+    async fn change_one(&self, who: &Who, change: &Change) -> Result<Reply> {
+        let Prepared { hashed, shown } = self.prepare(change).await?;
+        let (who, change) = (who.clone(), change.clone());
+        let subject = self
+            .directory
+            .store()
+            .transact::<_, Error, _>(move |tx| {
+                let subject = change.apply(tx, hashed.as_ref())?;
+                audit::record(tx, &who, &change, "done")?;
+                Ok(subject)
+            })
+            .await?;
+        Ok(Reply::Done(Done {
+            subject,
+            password: shown,
+        }))
+    }
+
+    /// A refused act leaves no trace in the directory, but one here. What could not be written must not hide
+    /// the reason of the refusal.
+    async fn note_refusal(&self, who: &Who, described: Described, error: &Error) {
+        let result = format!("refused: {error}");
+        let who = who.clone();
+        let noted = self
+            .directory
+            .store()
+            .transact::<_, Error, _>(move |tx| {
+                audit::record_described(tx, &who, &described, &result)
+            })
+            .await;
+        if let Err(error) = noted {
+            tracing::warn!(%error, "refused act not recorded");
+        }
+    }
+
+    /// Checks, generates and hashes the password that a change needs: before the transaction, because it
+    /// takes long.
+    async fn prepare(&self, change: &Change) -> Result<Prepared> {
+        match change {
+            Change::Account(AccountChange::Add {
+                address, password, ..
+            }) => {
+                self.prepare_main(None, &change::address(address)?, password)
+                    .await
+            }
+            Change::Password(PasswordChange::Set { address, password }) => {
+                let (id, address) = self.account(address).await?;
+                self.prepare_main(Some(id), &address, password).await
+            }
+            Change::AppPassword(AppPasswordChange::Add { address, .. }) => {
+                let (id, _) = self.account(address).await?;
+                let generated = password::generate();
+                let hashed = self
+                    .directory
+                    .hash(Some(id), &generated, Purpose::App)
+                    .await?;
+                Ok(Prepared {
+                    hashed: Some(hashed),
+                    shown: Some(Plain(generated)),
+                })
+            }
+            _ => Ok(Prepared::default()),
+        }
+    }
+
+    async fn prepare_main(
+        &self,
+        account: Option<AccountId>,
+        address: &Address,
+        password: &NewPassword,
+    ) -> Result<Prepared> {
+        let (secret, shown) = match password {
+            NewPassword::None => return Ok(Prepared::default()),
+            NewPassword::Given(Plain(secret)) => {
+                password::check(secret, address)?;
+                (secret.clone(), None)
+            }
+            NewPassword::Generate => {
+                let generated = password::generate();
+                (generated.clone(), Some(Plain(generated)))
+            }
+        };
+        let hashed = self.directory.hash(account, &secret, Purpose::Main).await?;
+        Ok(Prepared {
+            hashed: Some(hashed),
+            shown,
+        })
+    }
+
+    async fn account(&self, text: &str) -> Result<(AccountId, Address)> {
+        let text = text.to_owned();
+        let account = self
+            .directory
+            .store()
+            .read::<_, Error, _>(move |r| change::account(r, &text))
+            .await?;
+        Ok((account.id, account.address()))
+    }
+
+    async fn order(&self, who: &Who, act: &str) -> Result<Reply> {
+        let Some(serving) = &self.serving else {
+            return Err(Error::NoServer);
+        };
+        let described = Described {
+            act: act.to_owned(),
+            ..Described::default()
+        };
+        let gone = || Error::Unreachable("the server is ending".to_owned());
+        let outcome = if act == "stop" {
+            Ok(())
+        } else {
+            let (answer, answered) = oneshot::channel();
+            serving
+                .control
+                .send(Control::Reload(answer))
+                .await
+                .map_err(|_| gone())?;
+            answered
+                .await
+                .map_err(|_| gone())?
+                .map_err(Error::Configuration)
+        };
+        if let Err(error) = outcome {
+            self.note_refusal(who, described, &error).await;
+            return Err(error);
+        }
+        let who = who.clone();
+        // The record first: a server that ends may no longer write it.
+        self.directory
+            .store()
+            .transact::<_, Error, _>(move |tx| {
+                audit::record_described(tx, &who, &described, "done")
+            })
+            .await?;
+        if act == "stop" {
+            serving
+                .control
+                .send(Control::Stop)
+                .await
+                .map_err(|_| gone())?;
+        }
+        Ok(Reply::Done(Done {
+            subject: String::new(),
+            password: None,
+        }))
+    }
+
+    async fn status(&self) -> Result<Reply> {
+        let mut counts = Counts::default();
+        let mut from = Some(QueueId(0));
+        while let Some(page) = from {
+            let so_far = counts;
+            (counts, from) = self
+                .directory
+                .store()
+                .read::<_, Error, _>(move |r| {
+                    let mut counts = so_far;
+                    let next = r.queue_count(page, &mut counts)?;
+                    Ok((counts, next))
+                })
+                .await?;
+        }
+        let facts = self.serving.as_ref().map(|s| &s.facts);
+        Ok(Reply::Status(StatusView {
+            running: facts.is_some(),
+            version: facts.map_or_else(
+                || env!("CARGO_PKG_VERSION").to_owned(),
+                |f| f.version.clone(),
+            ),
+            pid: facts.map(|_| std::process::id()),
+            started: facts.map(|f| f.started),
+            listeners: facts.map(|f| f.listeners.clone()).unwrap_or_default(),
+            queue_messages: counts.entries,
+            queue_held: counts.held,
+            queue_recipients: counts.waiting,
+            queue_oldest: counts.oldest,
+        }))
+    }
+}

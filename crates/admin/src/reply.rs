@@ -1,0 +1,129 @@
+//! Answers, typed, for the command line and other programs.
+
+use congvu_directory::view::{
+    AccountDetail, AccountView, AgencyView, AliasView, AppPasswordView, DomainView, GroupView,
+    Page, Usage,
+};
+use congvu_store::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::audit::AuditView;
+use crate::query::{QueueDetail, QueueView};
+use crate::request::Plain;
+
+/// One answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    /// The change is durable.
+    Done(Done),
+    /// One agency.
+    Agency(AgencyView),
+    /// Agencies.
+    Agencies(Page<AgencyView>),
+    /// One domain.
+    Domain(DomainView),
+    /// Domains.
+    Domains(Page<DomainView>),
+    /// One account.
+    Account(AccountDetail),
+    /// Accounts.
+    Accounts(Page<AccountView>),
+    /// Operators of a post, or posts of a person.
+    Operators(OperatorsView),
+    /// One alias.
+    Alias(AliasView),
+    /// Aliases.
+    Aliases(Page<AliasView>),
+    /// One group with its members.
+    Group(GroupView),
+    /// Groups.
+    Groups(Page<GroupView>),
+    /// Usage and limits of one account, domain or agency.
+    Quota(QuotaView),
+    /// App passwords of an account.
+    AppPasswords(Vec<AppPasswordView>),
+    /// What a file of accounts made, or would make.
+    Import(ImportView),
+    /// The queue.
+    Queue(Page<QueueView>),
+    /// One message of the queue.
+    QueueEntry(QueueDetail),
+    /// Audit records.
+    Audit(Page<AuditView>),
+    /// What the server is and does.
+    Status(StatusView),
+}
+
+/// A finished change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// What was changed: an address, a code, a name.
+    pub subject: String,
+    /// A generated password. Shown once: it is kept nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Plain>,
+}
+
+/// Who operates what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperatorsView {
+    /// The account that was asked about.
+    pub address: String,
+    /// The persons who operate it, if it is a post.
+    pub operators: Vec<String>,
+    /// The posts it operates, if it is a person.
+    pub operates: Vec<String>,
+}
+
+/// Usage and limits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuotaView {
+    /// Whose.
+    pub subject: String,
+    /// Sums and limits.
+    #[serde(flatten)]
+    pub usage: Usage,
+}
+
+/// What a file of accounts made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportView {
+    /// Whether nothing was written.
+    pub dry_run: bool,
+    /// Accounts, in the order of the file.
+    pub accounts: Vec<Imported>,
+}
+
+/// One imported account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imported {
+    /// Its address.
+    pub address: String,
+    /// Its generated password, told once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Plain>,
+}
+
+/// What the server is and does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusView {
+    /// Whether a server runs; otherwise the store was read directly.
+    pub running: bool,
+    /// Version of the program.
+    pub version: String,
+    /// Process id of the server.
+    pub pid: Option<u32>,
+    /// Since when it runs, milliseconds since 1970.
+    pub started: Option<Timestamp>,
+    /// Where it listens.
+    pub listeners: Vec<String>,
+    /// Messages in the queue.
+    pub queue_messages: u64,
+    /// Of these, held.
+    pub queue_held: u64,
+    /// Recipients that wait.
+    pub queue_recipients: u64,
+    /// When the oldest message in the queue arrived.
+    pub queue_oldest: Option<Timestamp>,
+}

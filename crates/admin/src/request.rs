@@ -1,0 +1,65 @@
+//! What can be asked: questions, changes, and orders to the running server.
+
+use std::fmt;
+
+use congvu_wire::Secret;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::change::Change;
+use crate::query::Query;
+
+/// One request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    /// Reads only.
+    Query(Query),
+    /// Changes something, and is audited.
+    Change(Change),
+    /// What the server is and does.
+    Status,
+    /// Take over certificates and configuration again.
+    Reload,
+    /// Finish what is under way and end.
+    Stop,
+}
+
+/// A password on its way from the keyboard to the hash: through a socket that only its owner can open, never
+/// into a log or an audit record.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Plain(pub Secret);
+
+impl fmt::Debug for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Plain(…)")
+    }
+}
+
+impl Serialize for Plain {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = std::str::from_utf8(self.0.expose());
+        serializer.serialize_str(
+            text.map_err(|_| serde::ser::Error::custom("the password is not UTF-8"))?,
+        )
+    }
+}
+
+impl<'de> Deserialize<'de> for Plain {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(Secret::new(
+            String::deserialize(deserializer)?.into_bytes(),
+        )))
+    }
+}
+
+/// Where a new password comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NewPassword {
+    /// Chosen; must follow the rules for passwords.
+    Given(Plain),
+    /// Made here and told once.
+    Generate,
+    /// None: nobody logs in with a main password.
+    None,
+}
