@@ -71,6 +71,12 @@ pub enum Error {
     /// A record is larger than 64 KiB.
     #[error("record too large: {0} octets")]
     TooLarge(usize),
+    /// Another mailbox of the account has this special use (RFC 6154 USEATTR).
+    #[error("another mailbox has this special use")]
+    SpecialUseTaken,
+    /// A closure given to the store panicked; it left no trace. A fault of the program.
+    #[error("a transaction failed inside: {0}")]
+    Panicked(String),
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
@@ -78,3 +84,19 @@ pub enum Error {
 
 /// Shorthand.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// Wraps an error of the operating system; a full disk or an exhausted quota becomes `NoSpace`.
+    pub(crate) fn io(context: impl Into<String>, error: &std::io::Error) -> Self {
+        let context = context.into();
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                Self::NoSpace(context)
+            }
+            _ => Self::Io {
+                context,
+                message: error.to_string(),
+            },
+        }
+    }
+}

@@ -38,7 +38,9 @@ id!(/// Milliseconds since 1970-01-01T00:00:00Z.
 impl Timestamp {
     /// The clock of this machine.
     pub fn now() -> Self {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let since = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
         Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
     /// Whole seconds.

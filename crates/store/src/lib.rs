@@ -4,17 +4,31 @@
 //! Only `engine/sled.rs` knows sled; nothing outside this crate knows keys, frames or files.
 
 pub mod body;
+mod codec;
+mod committer;
+pub mod draft;
+mod engine;
 pub mod error;
 pub mod feed;
 pub mod id;
+mod keys;
+mod log;
 pub mod mailbox;
 pub mod message;
+pub mod name;
+mod ops;
+mod overlay;
 pub mod queue;
 pub mod record;
+mod recover;
+mod source;
+mod state;
 pub mod store;
 pub mod tx;
+mod zip;
 
 pub use body::{Body, NewBody};
+pub use draft::Draft;
 pub use error::{Error, Result};
 pub use feed::{Change, ChangeKind, Topic, Watcher};
 pub use id::{AccountId, BodyId, LedgerId, Lsn, MailboxId, ModSeq, Timestamp, Uid, UidValidity};

@@ -386,7 +386,10 @@ mod tests {
         assert!(keys.is_sorted());
         for (task, key) in tasks.iter().zip(&keys) {
             let order = Order(task.clone());
-            assert_eq!(Order::decode(key, &order.encode()).expect("own encoding"), order);
+            assert_eq!(
+                Order::decode(key, &order.encode()).expect("own encoding"),
+                order
+            );
         }
     }
 

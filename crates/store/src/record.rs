@@ -10,7 +10,7 @@ pub enum Table {
     Meta = b'0',
     /// Store's own: account homes.
     Home = b'1',
-    /// Store's own: mailboxes by account and id.
+    /// Store's own: mailboxes by id, names and counters apart.
     Mailbox = b'2',
     /// Store's own: mailbox ids by account and folded name.
     MailboxName = b'3',
@@ -22,6 +22,8 @@ pub enum Table {
     Subscription = b'6',
     /// Store's own: ledgers.
     Ledger = b'7',
+    /// Store's own: deleted mailboxes and removed homes, by account and mod-sequence.
+    Removed = b'8',
     /// Queue: entries (envelopes of messages to be sent).
     QueueEntry = b'A',
     /// Queue: recipients of an entry.

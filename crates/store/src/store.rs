@@ -1,12 +1,29 @@
 //! The store as a value: open, read, transact, watch, close.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, oneshot};
 
 use crate::body::{Body, NewBody};
+use crate::codec;
+use crate::committer::{Closure, Command, Committer, Job, WAITING};
+use crate::draft::Draft;
+use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::feed::{Topic, Watcher};
-use crate::id::BodyId;
+use crate::feed::{Feed, Topic, Watcher};
+use crate::id::{BodyId, Lsn};
+use crate::keys;
+use crate::log::segment::{Disk, Segments};
+use crate::ops::UIDVALIDITY;
+use crate::recover::{self, Opened};
+use crate::source::Source as _;
+use crate::state::{Left, Lock, State};
 use crate::tx::{Snapshot, Tx};
+
+/// Layout of keys in the index and in commit frames.
+const FORMAT: u32 = 1;
 
 /// Settings with their defaults.
 #[derive(Debug, Clone)]
@@ -15,6 +32,15 @@ pub struct Options {
     pub cache: u64,
     /// A log segment is closed past this size, octets (256 MiB).
     pub segment: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            cache: 64 * 1024 * 1024,
+            segment: 256 * 1024 * 1024,
+        }
+    }
 }
 
 /// What opening found and did; for the log and `congvu store`.
@@ -30,53 +56,305 @@ pub struct Report {
     pub damaged: Vec<String>,
 }
 
-/// The mailstore. Cheap to clone; closed when the last clone is closed or dropped.
+/// The mailstore. Cheap to clone; closed when the last clone is closed or dropped. The last drop
+/// waits for the clean mark (some ten milliseconds).
 #[derive(Clone)]
-pub struct Store(std::sync::Arc<()>);
+pub struct Store(Arc<Inner>);
 
-#[allow(unused_variables, clippy::unused_async, reason = "signatures first")]
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Store").field(&self.0.shared.folder).finish()
+    }
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    commands: Option<mpsc::Sender<Command>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.commands = None;
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        // A closure that held the last clone is dropped on the committer itself.
+        if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
+            tracing::error!("the committer panicked");
+        }
+    }
+}
+
+/// What readers and the committer share.
+pub(crate) struct Shared {
+    folder: PathBuf,
+    /// The store's number: seed of checksums.
+    pub(crate) seed: u64,
+    /// `None` once closed. Written only while a group becomes visible, so that a reader sees one state.
+    pub(crate) engine: RwLock<Option<Box<dyn Engine>>>,
+    segments: Arc<Segments>,
+    pub(crate) feed: Feed,
+    /// Why no more writes are taken.
+    broken: OnceLock<String>,
+    /// Given back when closed.
+    lock: Mutex<Option<Lock>>,
+}
+
+impl Shared {
+    /// The error of every write after the first failure.
+    pub(crate) fn failed(&self) -> Option<Error> {
+        self.broken.get().map(|why| Error::ReadOnly(why.clone()))
+    }
+
+    /// No more writes from now on.
+    pub(crate) fn fail(&self, why: &str) -> Error {
+        let why = self.broken.get_or_init(|| why.to_owned());
+        tracing::error!(why, "take no more writes");
+        Error::ReadOnly(why.clone())
+    }
+
+    /// Closes the index and writes the clean mark, unless something failed before.
+    pub(crate) fn close(&self, end: Lsn) -> Result<()> {
+        let engine = self
+            .engine
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(engine) = engine else { return Ok(()) };
+        let flushed = engine.flush();
+        drop(engine);
+        let result = flushed.and_then(|()| match self.failed() {
+            Some(error) => Err(error),
+            None => sync_folder(&self.folder.join("index")),
+        });
+        let result = result.and_then(|()| {
+            State {
+                store: self.seed,
+                left: Left::Clean(end),
+            }
+            .write(&self.folder)
+        });
+        drop(
+            self.lock
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        result
+    }
+}
+
+/// `fsync` of a folder and everything in it: what the index engine calls a flush does not reach the disk.
+fn sync_folder(folder: &Path) -> Result<()> {
+    let sync = || -> std::io::Result<()> {
+        let mut folders = vec![folder.to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder)? {
+                let entry = entry?;
+                if entry.file_type()?.is_dir() {
+                    folders.push(entry.path());
+                } else {
+                    std::fs::File::open(entry.path())?.sync_all()?;
+                }
+            }
+            std::fs::File::open(&folder)?.sync_all()?;
+        }
+        Ok(())
+    };
+    sync().map_err(|error| Error::io(format!("syncing {}", folder.display()), &error))
+}
+
 impl Store {
     /// Opens or creates the store in a folder. Blocking: for start-up.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "callers make the options for this call"
+    )]
     pub fn open(folder: &Path, options: Options) -> Result<(Self, Report)> {
-        todo!()
+        Self::open_on(folder, &options, &Disk::default())
     }
+
+    /// Opens on a disk that may fail on purpose.
+    pub(crate) fn open_on(folder: &Path, options: &Options, disk: &Disk) -> Result<(Self, Report)> {
+        let Opened {
+            lock,
+            engine,
+            segments,
+            writer,
+            seed,
+            applied,
+            report,
+        } = recover::open(folder, options, disk)?;
+        let format = crate::source::raw(engine.as_ref(), keys::FORMAT)?;
+        let shared = Arc::new(Shared {
+            folder: folder.to_owned(),
+            seed,
+            engine: RwLock::new(Some(engine)),
+            segments,
+            feed: Feed::default(),
+            broken: OnceLock::new(),
+            lock: Mutex::new(Some(lock)),
+        });
+        let (number, time) = (applied.number, applied.time);
+        let mut committer = Committer {
+            shared: Arc::clone(&shared),
+            writer,
+            number,
+            time,
+        };
+        match format {
+            None => first_transaction(&mut committer)?,
+            Some(format) => {
+                let found = codec::decode("format", &format)?;
+                if found > FORMAT {
+                    return Err(Error::Newer {
+                        what: "the index".to_owned(),
+                        found,
+                        known: FORMAT,
+                    });
+                }
+            }
+        }
+        let (sender, receiver) = mpsc::channel(WAITING);
+        let thread = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || committer.serve(receiver))
+            .map_err(|error| Error::io("starting the committer", &error))?;
+        Ok((
+            Self(Arc::new(Inner {
+                shared,
+                commands: Some(sender),
+                thread: Some(thread),
+            })),
+            report,
+        ))
+    }
+
     /// Reads a consistent state. Runs in place: keep it short.
+    #[allow(clippy::unused_async, reason = "a remote engine awaits here")]
     pub async fn read<T, E, F>(&self, f: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<Error> + Send + 'static,
         F: Fn(&Snapshot<'_>) -> Result<T, E> + Send + 'static,
     {
-        todo!()
+        let engine = self
+            .0
+            .shared
+            .engine
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let engine = engine.as_deref().ok_or(Error::Closed)?;
+        f(&Snapshot { engine })
     }
+
     /// Runs `f` on the committer and returns once its effects are durable (`fdatasync` returned)
-    /// and visible. An error leaves no trace.
+    /// and visible. An error leaves no trace. A future that is dropped early leaves the transaction
+    /// under way: it may still happen.
     pub async fn transact<T, E, F>(&self, f: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<Error> + Send + 'static,
         F: Fn(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
-        todo!()
+        let (reply, answer) = oneshot::channel();
+        let job = Closure {
+            run: f,
+            result: None,
+            reply,
+        };
+        let commands = self.0.commands.as_ref().ok_or(Error::Closed)?;
+        commands
+            .send(Command::Run(Box::new(job)))
+            .await
+            .map_err(|_| Error::Closed)?;
+        answer.await.map_err(|_| Error::Closed)?
     }
+
     /// Compresses and checksums octets with their summary. CPU work: call it in the caller's task.
     pub fn prepare(&self, octets: &[u8], summary: &[u8]) -> Result<NewBody> {
-        todo!()
+        let mut draft = self.draft();
+        draft.write(octets)?;
+        draft.finish(summary)
     }
-    /// Opens a body: reads its head and summary.
+
+    /// Begins a message whose octets come bit by bit.
+    pub fn draft(&self) -> Draft {
+        Draft::new(&self.0.shared.folder.join("tmp"), self.0.shared.seed)
+    }
+
+    /// Opens a body: reads its head and summary. `frame` is [`crate::Message::frame`], or 0 when it
+    /// is not known, which costs a second read for large heads.
     pub async fn body(&self, id: BodyId, frame: u32) -> Result<Body> {
-        todo!()
+        let shared = Arc::clone(&self.0.shared);
+        blocking(move || shared.body(id, frame)).await
     }
+
+    /// The same for callers that may block.
+    pub fn open_body(&self, id: BodyId, frame: u32) -> Result<Body> {
+        self.0.shared.body(id, frame)
+    }
+
     /// Octets of a body, off the executor.
     pub async fn octets(&self, body: &Body, from: u64, len: u64) -> Result<Vec<u8>> {
-        todo!()
+        let body = body.clone();
+        blocking(move || body.octets(from, len)).await
     }
+
     /// Watches a topic from now on.
     pub fn watch(&self, topic: Topic) -> Watcher {
-        todo!()
+        self.0.shared.feed.watch(topic)
     }
+
     /// Finishes what is under way, writes the clean mark. Later calls get `Closed`.
     pub async fn close(&self) -> Result<()> {
-        todo!()
+        let (reply, answer) = oneshot::channel();
+        let Some(commands) = self.0.commands.as_ref() else {
+            return Ok(());
+        };
+        if commands.send(Command::Close(reply)).await.is_err() {
+            return Ok(());
+        }
+        answer.await.unwrap_or(Ok(()))
     }
+}
+
+impl Shared {
+    fn body(&self, id: BodyId, frame: u32) -> Result<Body> {
+        let segment = self.segments.holding(Lsn(id.0)).ok_or(Error::NoBody)?;
+        let file = self.segments.open(&segment)?;
+        Body::open(id, file, id.0 - segment.first, frame, self.seed)
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    run: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(run).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(Error::Closed),
+    }
+}
+
+/// Writes what a new store begins with.
+fn first_transaction(committer: &mut Committer) -> Result<()> {
+    let (reply, mut answer) = oneshot::channel();
+    let run = |tx: &mut Tx<'_>| -> Result<()> {
+        if tx.raw(keys::FORMAT)?.is_none() {
+            tx.store(keys::FORMAT.to_vec(), &codec::encode(&FORMAT))?;
+            // From the clock once, and from the sequence ever after: RFC 9051 section 2.3.1.1.
+            let seed = u64::try_from(tx.now().seconds()).unwrap_or(1);
+            tx.store(keys::sequence(UIDVALIDITY), &codec::encode(&seed))?;
+        }
+        Ok(())
+    };
+    let job: Box<dyn Job> = Box::new(Closure {
+        run,
+        result: None,
+        reply,
+    });
+    committer.group(&mut [job].into_iter().collect());
+    answer.try_recv().unwrap_or(Err(Error::Closed))
 }

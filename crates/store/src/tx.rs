@@ -3,13 +3,28 @@
 //! Closures are short, repeatable and free of side effects: a remote engine runs them again after a
 //! conflict. A scan is a page of at most 1,024 records.
 
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
 use crate::body::NewBody;
-use crate::error::Result;
-use crate::feed::Topic;
-use crate::id::{AccountId, BodyId, LedgerId, MailboxId, ModSeq, Timestamp, Uid};
-use crate::mailbox::{Mailbox, SpecialUse};
-use crate::message::{FlagChange, Message, NewMessage};
+use crate::codec;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::feed::{ChangeKind, Topic};
+use crate::id::{AccountId, BodyId, LedgerId, Lsn, MailboxId, ModSeq, Timestamp, Uid};
+use crate::keys;
+use crate::log::writer::Piece;
+use crate::mailbox::Mailbox;
+use crate::message::Message;
+use crate::name;
+use crate::overlay::Overlay;
 use crate::record::Record;
+use crate::source::Source;
+
+/// Most records of one page.
+pub const PAGE: usize = 1_024;
+/// Largest value of a record, octets: what a distributed engine takes in one value.
+pub const RECORD: usize = 64 * 1024;
 
 /// Sums and limits of an account, domain or agency. 0 = no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -35,23 +50,90 @@ pub enum Quota {
 
 /// A consistent view: all reads of one closure see the same state. [`Tx`] has the same methods and
 /// sees its own writes as well.
-pub trait Read {
+pub trait Read: Source {
     /// One record.
-    fn get<R: Record>(&self, key: &R::Key) -> Result<Option<R>>;
+    fn get<R: Record>(&self, key: &R::Key) -> Result<Option<R>> {
+        let key = R::key_octets(key);
+        self.raw(&of_table::<R>(&key))?
+            .map(|value| R::decode(&key, &value))
+            .transpose()
+    }
+
     /// At most `limit` (≤ 1,024) records whose key octets start with `prefix` and are ≥ `from`
     /// (`from` is a whole key without table octet; empty = from the beginning), in key order.
-    fn scan<R: Record>(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<R>>;
+    fn scan<R: Record>(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<R>> {
+        let (start, end) = (
+            of_table::<R>(prefix.max(from)),
+            keys::after(&of_table::<R>(prefix)),
+        );
+        let limit = limit.min(PAGE);
+        let mut records = Vec::new();
+        if limit > 0 {
+            self.visit(&start, &end, &mut |key, value| {
+                records.push(R::decode(key.get(1..).unwrap_or_default(), value)?);
+                Ok(until(records.len() >= limit))
+            })?;
+        }
+        Ok(records)
+    }
 
-    /// Mailboxes of an account in name order.
-    fn mailboxes(&self, account: AccountId) -> Result<Vec<Mailbox>>;
+    /// Mailboxes of an account in name order, children after their parent.
+    fn mailboxes(&self, account: AccountId) -> Result<Vec<Mailbox>> {
+        let ids = mailbox_ids(self, &keys::names(account))?;
+        let mut mailboxes = Vec::with_capacity(ids.len());
+        for id in ids {
+            mailboxes.extend(self.mailbox(id)?);
+        }
+        Ok(mailboxes)
+    }
+
     /// By name: NFC, `INBOX` in any case. `None` when there is none.
-    fn mailbox_named(&self, account: AccountId, name: &str) -> Result<Option<Mailbox>>;
+    fn mailbox_named(&self, account: AccountId, name: &str) -> Result<Option<Mailbox>> {
+        let Ok(name) = name::canonical(name) else {
+            return Ok(None);
+        };
+        match self.raw(&keys::name(account, &name))? {
+            Some(id) => self.mailbox(codec::decode("mailbox name", &id)?),
+            None => Ok(None),
+        }
+    }
+
     /// By id.
-    fn mailbox(&self, id: MailboxId) -> Result<Option<Mailbox>>;
+    fn mailbox(&self, id: MailboxId) -> Result<Option<Mailbox>> {
+        let Some(identity) = self.raw(&keys::mailbox(id))? else {
+            return Ok(None);
+        };
+        let counters = self
+            .raw(&keys::counters(id))?
+            .ok_or_else(|| Error::Damaged(format!("mailbox {id} has no counters")))?;
+        Ok(Some(codec::join(
+            id,
+            codec::decode("mailbox", &identity)?,
+            codec::decode("mailbox counters", &counters)?,
+        )))
+    }
+
     /// Subscribed names of an account, also of mailboxes that are gone.
-    fn subscriptions(&self, account: AccountId) -> Result<Vec<String>>;
+    fn subscriptions(&self, account: AccountId) -> Result<Vec<String>> {
+        let prefix = keys::subscriptions(account);
+        let mut names = Vec::new();
+        self.visit(&prefix, &keys::after(&prefix), &mut |_, value| {
+            names.push(codec::decode("subscription", value)?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(names)
+    }
+
     /// One message.
-    fn message(&self, mailbox: MailboxId, uid: Uid) -> Result<Option<Message>>;
+    fn message(&self, mailbox: MailboxId, uid: Uid) -> Result<Option<Message>> {
+        if self.raw(&keys::mailbox(mailbox))?.is_none() {
+            return Ok(None);
+        }
+        self.raw(&keys::message(mailbox, uid))?
+            .map(|value| codec::decode_message(uid, &value))
+            .transpose()
+    }
+
     /// Messages with `from <= uid <= to`, ascending, at most `limit` (≤ 1,024).
     fn messages(
         &self,
@@ -59,233 +141,239 @@ pub trait Read {
         from: Uid,
         to: Uid,
         limit: usize,
-    ) -> Result<Vec<Message>>;
+    ) -> Result<Vec<Message>> {
+        let mut messages = Vec::new();
+        let limit = limit.min(PAGE);
+        if from > to || limit == 0 || self.raw(&keys::mailbox(mailbox))?.is_none() {
+            return Ok(messages);
+        }
+        let end = keys::after(&keys::message(mailbox, to));
+        self.visit(&keys::message(mailbox, from), &end, &mut |key, value| {
+            messages.push(codec::decode_message(keys::uid_of(key), value)?);
+            Ok(until(messages.len() >= limit))
+        })?;
+        Ok(messages)
+    }
+
     /// UIDs of a mailbox, all of them, ascending (a session's frozen view).
-    fn uids(&self, mailbox: MailboxId) -> Result<Vec<Uid>>;
-    /// UIDs expunged after `since`.
-    fn expunged_since(&self, mailbox: MailboxId, since: ModSeq) -> Result<Vec<Uid>>;
+    fn uids(&self, mailbox: MailboxId) -> Result<Vec<Uid>> {
+        let Some(counters) = self.mailbox(mailbox)? else {
+            return Ok(Vec::new());
+        };
+        let mut uids = Vec::with_capacity(counters.messages as usize);
+        let end = keys::after(&keys::message(mailbox, Uid(u32::MAX)));
+        self.visit(&keys::message(mailbox, Uid(0)), &end, &mut |key, _| {
+            uids.push(keys::uid_of(key));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(uids)
+    }
+
+    /// UIDs expunged after `since`, in the order in which they went.
+    fn expunged_since(&self, mailbox: MailboxId, since: ModSeq) -> Result<Vec<Uid>> {
+        let mut uids = Vec::new();
+        let Some(first) = since.0.checked_add(1) else {
+            return Ok(uids);
+        };
+        let start = keys::expunged(mailbox, ModSeq(first), Uid(0));
+        let end = keys::after(&keys::expunged(mailbox, ModSeq(u64::MAX), Uid(u32::MAX)));
+        self.visit(&start, &end, &mut |key, _| {
+            uids.push(keys::uid_of(key));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(uids)
+    }
+
     /// A ledger; all zero when unknown.
-    fn ledger(&self, id: LedgerId) -> Result<Ledger>;
+    fn ledger(&self, id: LedgerId) -> Result<Ledger> {
+        self.raw(&keys::ledger(id))?
+            .map_or(Ok(Ledger::default()), |value| {
+                codec::decode("ledger", &value)
+            })
+    }
+
+    /// The ledgers that an account is charged to, its own first; `None` when it has no home.
+    fn ledgers(&self, account: AccountId) -> Result<Option<Vec<LedgerId>>> {
+        Ok(home(self, account)?.map(|home| home.ledgers))
+    }
+}
+
+fn of_table<R: Record>(key: &[u8]) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(1 + key.len());
+    octets.push(R::TABLE as u8);
+    octets.extend_from_slice(key);
+    octets
+}
+
+fn until(done: bool) -> ControlFlow<()> {
+    if done {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
+    }
+}
+
+/// Ids of the mailboxes whose name keys start with `prefix`, in name order.
+pub(crate) fn mailbox_ids<S: Source + ?Sized>(source: &S, prefix: &[u8]) -> Result<Vec<MailboxId>> {
+    let mut ids = Vec::new();
+    source.visit(prefix, &keys::after(prefix), &mut |_, value| {
+        ids.push(codec::decode("mailbox name", value)?);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(ids)
+}
+
+/// An account's home.
+pub(crate) fn home<S: Source + ?Sized>(
+    source: &S,
+    account: AccountId,
+) -> Result<Option<codec::Home>> {
+    source
+        .raw(&keys::home(account))?
+        .map(|value| codec::decode("home", &value))
+        .transpose()
 }
 
 /// The read side handed to `Store::read`.
-pub struct Snapshot<'a>(std::marker::PhantomData<&'a ()>);
+pub struct Snapshot<'a> {
+    pub(crate) engine: &'a dyn Engine,
+}
 
-#[allow(unused_variables, reason = "signatures first")]
-impl Read for Snapshot<'_> {
-    fn get<R: Record>(&self, key: &R::Key) -> Result<Option<R>> {
-        todo!()
+impl Read for Snapshot<'_> {}
+
+/// The writes of a group of transactions that are not yet in log and index.
+pub(crate) struct Group {
+    pub(crate) overlay: Overlay,
+    /// Frames in the order of the log.
+    pub(crate) pieces: Vec<Piece>,
+    /// Where the next frame will stand.
+    pub(crate) next: Lsn,
+    /// The store's number.
+    pub(crate) seed: u64,
+}
+
+impl Group {
+    pub(crate) fn push(&mut self, piece: Piece) {
+        self.next = Lsn(self.next.0 + piece.total());
+        self.pieces.push(piece);
     }
-    fn scan<R: Record>(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<R>> {
-        todo!()
-    }
-    fn mailboxes(&self, account: AccountId) -> Result<Vec<Mailbox>> {
-        todo!()
-    }
-    fn mailbox_named(&self, account: AccountId, name: &str) -> Result<Option<Mailbox>> {
-        todo!()
-    }
-    fn mailbox(&self, id: MailboxId) -> Result<Option<Mailbox>> {
-        todo!()
-    }
-    fn subscriptions(&self, account: AccountId) -> Result<Vec<String>> {
-        todo!()
-    }
-    fn message(&self, mailbox: MailboxId, uid: Uid) -> Result<Option<Message>> {
-        todo!()
-    }
-    fn messages(
-        &self,
-        mailbox: MailboxId,
-        from: Uid,
-        to: Uid,
-        limit: usize,
-    ) -> Result<Vec<Message>> {
-        todo!()
-    }
-    fn uids(&self, mailbox: MailboxId) -> Result<Vec<Uid>> {
-        todo!()
-    }
-    fn expunged_since(&self, mailbox: MailboxId, since: ModSeq) -> Result<Vec<Uid>> {
-        todo!()
-    }
-    fn ledger(&self, id: LedgerId) -> Result<Ledger> {
-        todo!()
+
+    /// Drops pieces after the first `count`; `next` is where the first dropped one stood.
+    pub(crate) fn drop_pieces(&mut self, count: usize, next: Lsn) {
+        self.pieces.truncate(count);
+        self.next = next;
     }
 }
 
 /// The write side handed to `Store::transact`.
-pub struct Tx<'a>(std::marker::PhantomData<&'a ()>);
-
-#[allow(unused_variables, reason = "signatures first")]
-impl Read for Tx<'_> {
-    fn get<R: Record>(&self, key: &R::Key) -> Result<Option<R>> {
-        todo!()
-    }
-    fn scan<R: Record>(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<R>> {
-        todo!()
-    }
-    fn mailboxes(&self, account: AccountId) -> Result<Vec<Mailbox>> {
-        todo!()
-    }
-    fn mailbox_named(&self, account: AccountId, name: &str) -> Result<Option<Mailbox>> {
-        todo!()
-    }
-    fn mailbox(&self, id: MailboxId) -> Result<Option<Mailbox>> {
-        todo!()
-    }
-    fn subscriptions(&self, account: AccountId) -> Result<Vec<String>> {
-        todo!()
-    }
-    fn message(&self, mailbox: MailboxId, uid: Uid) -> Result<Option<Message>> {
-        todo!()
-    }
-    fn messages(
-        &self,
-        mailbox: MailboxId,
-        from: Uid,
-        to: Uid,
-        limit: usize,
-    ) -> Result<Vec<Message>> {
-        todo!()
-    }
-    fn uids(&self, mailbox: MailboxId) -> Result<Vec<Uid>> {
-        todo!()
-    }
-    fn expunged_since(&self, mailbox: MailboxId, since: ModSeq) -> Result<Vec<Uid>> {
-        todo!()
-    }
-    fn ledger(&self, id: LedgerId) -> Result<Ledger> {
-        todo!()
-    }
+///
+/// An operation that returns an error has changed nothing, so a closure may go on after one (an
+/// account over quota among many recipients).
+pub struct Tx<'a> {
+    pub(crate) engine: &'a dyn Engine,
+    pub(crate) group: &'a mut Group,
+    pub(crate) number: ModSeq,
+    pub(crate) now: Timestamp,
+    pub(crate) changes: Vec<(Topic, ChangeKind)>,
+    pub(crate) attached: Vec<(NewBody, BodyId)>,
 }
 
-#[allow(unused_variables, reason = "signatures first")]
+impl Read for Tx<'_> {}
+
 impl Tx<'_> {
     /// This transaction's number: the mod-sequence of everything it changes.
     pub fn modseq(&self) -> ModSeq {
-        todo!()
+        self.number
     }
+
     /// The time of the transaction; the same in every repetition.
     pub fn now(&self) -> Timestamp {
-        todo!()
+        self.now
     }
-    /// Writes a record.
+
+    /// Writes a record. `Error::TooLarge` past 64 KiB.
     pub fn put<R: Record>(&mut self, record: &R) -> Result<()> {
-        todo!()
+        let key = of_table::<R>(&R::key_octets(&record.key()));
+        let value = record.encode();
+        self.store(key, &value)
     }
+
     /// Removes a record; absent is fine.
     pub fn delete<R: Record>(&mut self, key: &R::Key) -> Result<()> {
-        todo!()
+        self.erase(of_table::<R>(&R::key_octets(key)));
+        Ok(())
     }
+
     /// The next number of a named sequence: 1, 2, 3 … Never reused, also after a crash.
     pub fn next(&mut self, sequence: &'static str) -> Result<u64> {
-        todo!()
+        let key = keys::sequence(sequence);
+        let last: u64 = self
+            .raw(&key)?
+            .map_or(Ok(0), |value| codec::decode("sequence", &value))?;
+        let next = last.checked_add(1).ok_or(Error::Exhausted("sequence"))?;
+        self.store(key, &codec::encode(&next))?;
+        Ok(next)
     }
+
     /// Tells watchers of this topic when the transaction is visible. Message and mailbox
     /// operations below do so themselves.
     pub fn touch(&mut self, topic: Topic) {
-        todo!()
+        self.changed(topic, ChangeKind::Touched);
     }
+
     /// Puts the body into the log with this transaction. Once a transaction, whatever the number of
     /// mailboxes and queue entries that refer to it.
     pub fn attach(&mut self, body: &NewBody) -> Result<BodyId> {
-        todo!()
+        if let Some((_, id)) = self
+            .attached
+            .iter()
+            .find(|(known, _)| Arc::ptr_eq(&known.0, &body.0))
+        {
+            return Ok(*id);
+        }
+        let id = BodyId(self.group.next.0);
+        let head = body.head(id, self.group.seed)?;
+        self.group.push(Piece::Body(head, body.clone()));
+        self.attached.push((body.clone(), id));
+        Ok(id)
     }
 
-    /// An account's home: its INBOX and the standard mailboxes (Drafts, Sent, Junk, Trash, Archive,
-    /// with special use, subscribed). `ledgers` are charged for every message; its own first. At most 8.
-    pub fn create_home(&mut self, account: AccountId, ledgers: &[LedgerId]) -> Result<()> {
-        todo!()
-    }
-    /// Charges other ledgers from now on and moves the sums (an account changes agency).
-    pub fn set_ledgers(&mut self, account: AccountId, ledgers: &[LedgerId]) -> Result<()> {
-        todo!()
-    }
-    /// Sets limits, keeps sums.
-    pub fn set_limits(&mut self, ledger: LedgerId, octets: u64, messages: u64) -> Result<()> {
-        todo!()
-    }
-    /// Removes an account's mailboxes (expunged, for the undelete window) and home.
-    pub fn remove_home(&mut self, account: AccountId) -> Result<()> {
-        todo!()
+    /// Writes one of the store's own values, or another's within its limit.
+    pub(crate) fn store(&mut self, key: Vec<u8>, value: &[u8]) -> Result<()> {
+        if value.len() > RECORD {
+            return Err(Error::TooLarge(value.len()));
+        }
+        let sealed = keys::seal(&key, value);
+        self.group.overlay.write(key, Some(sealed));
+        Ok(())
     }
 
-    /// Creates a mailbox and its missing parents, subscribed. Name rules: at most 512 octets, 32 levels,
-    /// no empty level, no controls; compared in NFC. At most 10,000 mailboxes an account.
-    pub fn create_mailbox(
-        &mut self,
-        account: AccountId,
-        name: &str,
-        special: Option<SpecialUse>,
-    ) -> Result<Mailbox> {
-        todo!()
-    }
-    /// Renames a mailbox and its children; ids, UIDs and UIDVALIDITY stay. Renaming INBOX moves its
-    /// messages into a new mailbox (RFC 9051 section 6.3.6).
-    pub fn rename_mailbox(&mut self, account: AccountId, from: &str, to: &str) -> Result<()> {
-        todo!()
-    }
-    /// Deletes a mailbox without children; its messages go to the undelete window.
-    pub fn delete_mailbox(&mut self, account: AccountId, name: &str) -> Result<()> {
-        todo!()
-    }
-    /// Subscribes or unsubscribes; absent is fine.
-    pub fn set_subscribed(
-        &mut self,
-        account: AccountId,
-        name: &str,
-        subscribed: bool,
-    ) -> Result<()> {
-        todo!()
-    }
-    /// A read-write session claims `\Recent`: returns the first UID that is recent to it, and no
-    /// later session sees those as recent again.
-    pub fn claim_recent(&mut self, mailbox: MailboxId) -> Result<Uid> {
-        todo!()
+    pub(crate) fn erase(&mut self, key: Vec<u8>) {
+        self.group.overlay.write(key, None);
     }
 
-    /// Places a body into a mailbox.
-    pub fn append(
-        &mut self,
-        mailbox: MailboxId,
-        body: &NewBody,
-        message: &NewMessage,
-        quota: Quota,
-    ) -> Result<Message> {
-        todo!()
+    pub(crate) fn changed(&mut self, topic: Topic, kind: ChangeKind) {
+        // A record touched many times in a row is one change.
+        if self.changes.last() != Some(&(topic, kind)) {
+            self.changes.push((topic, kind));
+        }
     }
-    /// Changes flags; the message as it is now, and whether anything changed.
-    pub fn change_flags(
-        &mut self,
-        mailbox: MailboxId,
-        uid: Uid,
-        change: &FlagChange,
-    ) -> Result<(Message, bool)> {
-        todo!()
-    }
-    /// Copies messages in the given order, flags, keywords and INTERNALDATE kept; absent UIDs are
-    /// skipped. Returns pairs (old, new). All or nothing on quota.
-    pub fn copy(
-        &mut self,
-        from: MailboxId,
-        uids: &[Uid],
-        to: MailboxId,
-        quota: Quota,
-    ) -> Result<Vec<(Uid, Uid)>> {
-        todo!()
-    }
-    /// Moves messages: copy and expunge in one transaction.
-    pub fn relocate(
-        &mut self,
-        from: MailboxId,
-        uids: &[Uid],
-        to: MailboxId,
-    ) -> Result<Vec<(Uid, Uid)>> {
-        todo!()
-    }
-    /// Expunges those of `uids` that exist; they stay for the undelete window. Returns what went.
-    pub fn expunge(&mut self, mailbox: MailboxId, uids: &[Uid]) -> Result<Vec<Uid>> {
-        todo!()
+
+    /// Runs an operation of several steps: all of them or none.
+    pub(crate) fn whole<T>(&mut self, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let (mark, pieces, next) = (
+            self.group.overlay.mark(),
+            self.group.pieces.len(),
+            self.group.next,
+        );
+        let (changes, attached) = (self.changes.len(), self.attached.len());
+        let result = run(self);
+        if result.is_err() {
+            self.group.overlay.undo(mark);
+            self.group.drop_pieces(pieces, next);
+            self.changes.truncate(changes);
+            self.attached.truncate(attached);
+        }
+        result
     }
 }

@@ -1,0 +1,10 @@
+//! The message log: append-only segment files of checksummed frames. It is the truth; the index is
+//! made from it.
+//!
+//! `frame` knows the octets of frames, `segment` the files and reading them, `writer` appends
+//! groups, `scan` walks frames after a crash. `docs/format.md` describes the same for people.
+
+pub(crate) mod frame;
+pub(crate) mod scan;
+pub(crate) mod segment;
+pub(crate) mod writer;

@@ -1,0 +1,319 @@
+//! Placing, flagging, copying, moving and expunging messages.
+
+use crate::body::NewBody;
+use crate::codec;
+use crate::error::{Error, Result};
+use crate::feed::{ChangeKind, Topic};
+use crate::id::{MailboxId, Uid};
+use crate::keys;
+use crate::mailbox::Mailbox;
+use crate::message::{FlagChange, Flags, Message, NewMessage};
+use crate::ops::home::Sums;
+use crate::tx::{Quota, Read, Tx, home};
+
+/// Most keyword names a mailbox: the bitmap in a message record is 32 octets.
+const KEYWORDS: usize = 256;
+/// Longest keyword, octets. The longest registered one has 20.
+const KEYWORD: usize = 128;
+
+/// An expunged message as it is kept for the undelete window.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Expunged {
+    /// When it went, milliseconds.
+    at: i64,
+    /// Its record at that time.
+    message: Vec<u8>,
+}
+
+impl Tx<'_> {
+    /// Places a body into a mailbox.
+    pub fn append(
+        &mut self,
+        mailbox: MailboxId,
+        body: &NewBody,
+        message: &NewMessage,
+        quota: Quota,
+    ) -> Result<Message> {
+        self.whole(|tx| {
+            let mut mailbox = tx.mailbox(mailbox)?.ok_or(Error::NoMailbox)?;
+            let size = u32::try_from(body.len()).map_err(|_| Error::TooLarge(usize::MAX))?;
+            let home = home(tx, mailbox.account)?.ok_or(Error::NoAccount)?;
+            tx.charge(
+                &home.ledgers,
+                Sums {
+                    octets: u64::from(size),
+                    messages: 1,
+                },
+                quota,
+            )?;
+            let keywords = tx.keyword_indexes(&mut mailbox, &message.keywords)?;
+            let id = tx.attach(body)?;
+            let message = Message {
+                uid: Uid(0),
+                flags: message.flags,
+                keywords,
+                modseq: tx.number,
+                date: message.date,
+                zone: message.zone,
+                size,
+                body: id,
+                frame: body.frame()?,
+                thread: 0,
+                saved: tx.now,
+            };
+            let placed = tx.place(&mut mailbox, message)?;
+            tx.put_counters(&mailbox)?;
+            Ok(placed)
+        })
+    }
+
+    /// Changes flags; the message as it is now, and whether anything changed.
+    pub fn change_flags(
+        &mut self,
+        mailbox: MailboxId,
+        uid: Uid,
+        change: &FlagChange,
+    ) -> Result<(Message, bool)> {
+        self.whole(|tx| {
+            let mut mailbox = tx.mailbox(mailbox)?.ok_or(Error::NoMailbox)?;
+            let before = tx
+                .message(mailbox.id, uid)?
+                .ok_or(Error::NoMessage(mailbox.id, uid))?;
+            let mut after = before.clone();
+            match change {
+                FlagChange::Replace(flags, keywords) => {
+                    after.flags = *flags;
+                    after.keywords = tx.keyword_indexes(&mut mailbox, keywords)?;
+                }
+                FlagChange::Add(flags, keywords) => {
+                    after.flags = before.flags.union(*flags);
+                    after
+                        .keywords
+                        .extend(tx.keyword_indexes(&mut mailbox, keywords)?);
+                    after.keywords.sort_unstable();
+                    after.keywords.dedup();
+                }
+                FlagChange::Remove(flags, keywords) => {
+                    after.flags = before.flags.without(*flags);
+                    let gone: Vec<u16> = keywords
+                        .iter()
+                        .filter_map(|name| keyword_index(&mailbox, name))
+                        .collect();
+                    after.keywords.retain(|index| !gone.contains(index));
+                }
+            }
+            if (after.flags, &after.keywords) == (before.flags, &before.keywords) {
+                return Ok((before, false));
+            }
+            after.modseq = tx.number;
+            mailbox.modseq = tx.number;
+            uncount(&mut mailbox, &before);
+            count(&mut mailbox, &after);
+            tx.put_message(&mailbox, &after)?;
+            tx.put_counters(&mailbox)?;
+            tx.changed(Topic::Mailbox(mailbox.id), ChangeKind::Flagged(uid));
+            Ok((after, true))
+        })
+    }
+
+    /// Copies messages in the given order, flags, keywords and INTERNALDATE kept; absent UIDs are
+    /// skipped. Returns pairs (old, new). All or nothing on quota.
+    pub fn copy(
+        &mut self,
+        from: MailboxId,
+        uids: &[Uid],
+        to: MailboxId,
+        quota: Quota,
+    ) -> Result<Vec<(Uid, Uid)>> {
+        self.whole(|tx| {
+            let source = tx.mailbox(from)?.ok_or(Error::NoMailbox)?;
+            let mut target = tx.mailbox(to)?.ok_or(Error::NoMailbox)?;
+            let messages = tx.existing(&source, uids)?;
+            let home = home(tx, target.account)?.ok_or(Error::NoAccount)?;
+            tx.charge(&home.ledgers, sums(&messages), quota)?;
+            let mut pairs = Vec::with_capacity(messages.len());
+            for mut message in messages {
+                let old = message.uid;
+                if source.id != target.id {
+                    let names = keyword_names(&source, &message);
+                    message.keywords = tx.keyword_indexes(&mut target, &names)?;
+                }
+                message.modseq = tx.number;
+                message.saved = tx.now;
+                let placed = tx.place(&mut target, message)?;
+                pairs.push((old, placed.uid));
+            }
+            if !pairs.is_empty() {
+                tx.put_counters(&target)?;
+            }
+            Ok(pairs)
+        })
+    }
+
+    /// Moves messages: copy and expunge in one transaction. Between mailboxes of one account no quota
+    /// is asked; into another account the quota is enforced.
+    pub fn relocate(
+        &mut self,
+        from: MailboxId,
+        uids: &[Uid],
+        to: MailboxId,
+    ) -> Result<Vec<(Uid, Uid)>> {
+        self.whole(|tx| {
+            let source = tx.mailbox(from)?.ok_or(Error::NoMailbox)?;
+            let target = tx.mailbox(to)?.ok_or(Error::NoMailbox)?;
+            let quota = if source.account == target.account {
+                Quota::Ignore
+            } else {
+                Quota::Enforce
+            };
+            let pairs = tx.copy(from, uids, to, quota)?;
+            let moved: Vec<Uid> = pairs.iter().map(|(old, _)| *old).collect();
+            tx.expunge(from, &moved)?;
+            Ok(pairs)
+        })
+    }
+
+    /// Expunges those of `uids` that exist; they stay for the undelete window. Returns what went.
+    pub fn expunge(&mut self, mailbox: MailboxId, uids: &[Uid]) -> Result<Vec<Uid>> {
+        self.whole(|tx| {
+            let mut mailbox = tx.mailbox(mailbox)?.ok_or(Error::NoMailbox)?;
+            let messages = tx.existing(&mailbox, uids)?;
+            if messages.is_empty() {
+                return Ok(Vec::new());
+            }
+            let home = home(tx, mailbox.account)?.ok_or(Error::NoAccount)?;
+            tx.discharge(&home.ledgers, sums(&messages))?;
+            let mut gone = Vec::with_capacity(messages.len());
+            for message in messages {
+                let kept = Expunged {
+                    at: tx.now.0,
+                    message: codec::encode_message(&message),
+                };
+                tx.store(
+                    keys::expunged(mailbox.id, tx.number, message.uid),
+                    &codec::encode(&kept),
+                )?;
+                tx.erase(keys::message(mailbox.id, message.uid));
+                uncount(&mut mailbox, &message);
+                mailbox.messages = mailbox.messages.saturating_sub(1);
+                mailbox.size = mailbox.size.saturating_sub(u64::from(message.size));
+                tx.changed(
+                    Topic::Mailbox(mailbox.id),
+                    ChangeKind::Expunged(message.uid),
+                );
+                gone.push(message.uid);
+            }
+            mailbox.modseq = tx.number;
+            tx.put_counters(&mailbox)?;
+            Ok(gone)
+        })
+    }
+
+    /// Gives a message its UID and writes it; the mailbox's counters are written by the caller.
+    fn place(&mut self, mailbox: &mut Mailbox, mut message: Message) -> Result<Message> {
+        message.uid = mailbox.uidnext;
+        mailbox.uidnext = Uid(mailbox
+            .uidnext
+            .0
+            .checked_add(1)
+            .ok_or(Error::Exhausted("UIDs of the mailbox"))?);
+        mailbox.modseq = self.number;
+        mailbox.messages = mailbox
+            .messages
+            .checked_add(1)
+            .ok_or(Error::Exhausted("messages of the mailbox"))?;
+        mailbox.size = mailbox.size.saturating_add(u64::from(message.size));
+        count(mailbox, &message);
+        self.put_message(mailbox, &message)?;
+        self.changed(Topic::Mailbox(mailbox.id), ChangeKind::Added(message.uid));
+        Ok(message)
+    }
+
+    fn put_message(&mut self, mailbox: &Mailbox, message: &Message) -> Result<()> {
+        self.store(
+            keys::message(mailbox.id, message.uid),
+            &codec::encode_message(message),
+        )
+    }
+
+    /// The messages that exist, in the given order, each once.
+    fn existing(&self, mailbox: &Mailbox, uids: &[Uid]) -> Result<Vec<Message>> {
+        let mut seen = std::collections::HashSet::with_capacity(uids.len());
+        let mut messages = Vec::with_capacity(uids.len());
+        for &uid in uids {
+            if seen.insert(uid) {
+                messages.extend(self.message(mailbox.id, uid)?);
+            }
+        }
+        Ok(messages)
+    }
+
+    /// Indexes of keyword names, ascending; new names get the next index.
+    fn keyword_indexes(&mut self, mailbox: &mut Mailbox, names: &[String]) -> Result<Vec<u16>> {
+        let known = mailbox.keywords.len();
+        let mut indexes = Vec::with_capacity(names.len());
+        for name in names {
+            let index = match keyword_index(mailbox, name) {
+                Some(index) => index,
+                None if mailbox.keywords.len() >= KEYWORDS => {
+                    return Err(Error::Limit("256 keywords in a mailbox"));
+                }
+                None if name.len() > KEYWORD => {
+                    return Err(Error::Limit("128 octets in a keyword"));
+                }
+                None => {
+                    mailbox.keywords.push(name.clone());
+                    u16::try_from(mailbox.keywords.len() - 1)
+                        .map_err(|_| Error::Limit("256 keywords in a mailbox"))?
+                }
+            };
+            indexes.push(index);
+        }
+        if mailbox.keywords.len() > known {
+            self.put_identity(mailbox)?;
+        }
+        indexes.sort_unstable();
+        indexes.dedup();
+        Ok(indexes)
+    }
+}
+
+/// Keywords are compared without case (RFC 5788 section 2) and shown as first used.
+fn keyword_index(mailbox: &Mailbox, name: &str) -> Option<u16> {
+    let index = mailbox
+        .keywords
+        .iter()
+        .position(|known| known.eq_ignore_ascii_case(name))?;
+    u16::try_from(index).ok()
+}
+
+fn keyword_names(mailbox: &Mailbox, message: &Message) -> Vec<String> {
+    message
+        .keywords
+        .iter()
+        .filter_map(|&index| mailbox.keywords.get(usize::from(index)).cloned())
+        .collect()
+}
+
+fn sums(messages: &[Message]) -> Sums {
+    Sums {
+        octets: messages.iter().map(|message| u64::from(message.size)).sum(),
+        messages: messages.len() as u64,
+    }
+}
+
+/// Adds a message's flags to the counters.
+fn count(mailbox: &mut Mailbox, message: &Message) {
+    mailbox.unseen += u32::from(!message.flags.contains(Flags::SEEN));
+    mailbox.deleted += u32::from(message.flags.contains(Flags::DELETED));
+}
+
+/// Takes a message's flags from the counters.
+fn uncount(mailbox: &mut Mailbox, message: &Message) {
+    mailbox.unseen = mailbox
+        .unseen
+        .saturating_sub(u32::from(!message.flags.contains(Flags::SEEN)));
+    mailbox.deleted = mailbox
+        .deleted
+        .saturating_sub(u32::from(message.flags.contains(Flags::DELETED)));
+}

@@ -1,0 +1,8 @@
+//! What transactions do to homes, mailboxes and messages. Every operation keeps counters, ledgers
+//! and the change feed right, and is all or nothing.
+
+mod home;
+mod mailbox;
+mod message;
+
+pub(crate) use mailbox::UIDVALIDITY;

@@ -1,0 +1,219 @@
+//! The writes of a group that the index does not have yet, with a journal to take back those of a
+//! transaction or operation that fails.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use crate::engine::{Engine, Op, Visit};
+use crate::error::Result;
+
+/// What a key had in the overlay before a write: nothing, or a value, or a deletion.
+type Before = Option<Option<Vec<u8>>>;
+
+/// Pending writes in key order.
+#[derive(Debug, Default)]
+pub(crate) struct Overlay {
+    writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Every write of the transaction under way, in order.
+    journal: Vec<(Vec<u8>, Before)>,
+}
+
+impl Overlay {
+    pub(crate) fn write(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        let before = self.writes.insert(key.clone(), value);
+        self.journal.push((key, before));
+    }
+
+    /// A point to which [`Self::undo`] can go back, within the transaction under way.
+    pub(crate) fn mark(&self) -> usize {
+        self.journal.len()
+    }
+
+    /// Takes back every write after the mark.
+    pub(crate) fn undo(&mut self, mark: usize) {
+        for (key, before) in self.journal.drain(mark..).rev() {
+            match before {
+                Some(before) => self.writes.insert(key, before),
+                None => self.writes.remove(&key),
+            };
+        }
+    }
+
+    /// The operations of the transaction under way, each key once in key order.
+    pub(crate) fn ops(&self) -> Vec<Op> {
+        let keys: BTreeSet<&Vec<u8>> = self.journal.iter().map(|(key, _)| key).collect();
+        keys.into_iter()
+            .map(|key| (key.clone(), self.writes.get(key).cloned().flatten()))
+            .collect()
+    }
+
+    /// Ends the transaction: what it wrote stays.
+    pub(crate) fn settle(&mut self) {
+        self.journal.clear();
+    }
+
+    /// Takes the writes of all transactions.
+    pub(crate) fn take(&mut self) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
+        self.journal.clear();
+        std::mem::take(&mut self.writes)
+    }
+
+    /// Reads through the overlay.
+    pub(crate) fn get(&self, engine: &dyn Engine, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        match self.writes.get(key) {
+            Some(value) => Ok(value.clone()),
+            None => engine.get(key),
+        }
+    }
+
+    /// Visits through the overlay: both in one order, the overlay's value where both have a key.
+    pub(crate) fn visit(
+        &self,
+        engine: &dyn Engine,
+        from: &[u8],
+        to: &[u8],
+        visit: Visit<'_>,
+    ) -> Result<()> {
+        if from >= to {
+            return Ok(());
+        }
+        let range = (
+            std::ops::Bound::Included(from),
+            std::ops::Bound::Excluded(to),
+        );
+        let mut ours = self.writes.range::<[u8], _>(range).peekable();
+        let mut stopped = false;
+        engine.visit(from, to, &mut |key, value| {
+            while let Some((our_key, our_value)) =
+                ours.next_if(|(our_key, _)| our_key.as_slice() < key)
+            {
+                if let Some(our_value) = our_value
+                    && visit(our_key, our_value)?.is_break()
+                {
+                    stopped = true;
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            let flow = match ours.next_if(|(our_key, _)| our_key.as_slice() == key) {
+                Some((_, None)) => ControlFlow::Continue(()),
+                Some((_, Some(our_value))) => visit(key, our_value)?,
+                None => visit(key, value)?,
+            };
+            stopped = flow.is_break();
+            Ok(flow)
+        })?;
+        if !stopped {
+            for (key, value) in ours {
+                if let Some(value) = value
+                    && visit(key, value)?.is_break()
+                {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Map(Mutex<BTreeMap<Vec<u8>, Vec<u8>>>);
+
+    impl Engine for Map {
+        fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+            Ok(self.0.lock().unwrap().get(key).cloned())
+        }
+        fn visit(&self, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<()> {
+            for (key, value) in self.0.lock().unwrap().range(from.to_vec()..to.to_vec()) {
+                if visit(key, value)?.is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        }
+        fn apply(&self, ops: &mut dyn Iterator<Item = Op>) -> Result<()> {
+            let mut map = self.0.lock().unwrap();
+            for (key, value) in ops {
+                match value {
+                    Some(value) => map.insert(key, value),
+                    None => map.remove(&key),
+                };
+            }
+            Ok(())
+        }
+        fn flush(&self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn reads_like_a_plain_map_and_undoes_exactly() {
+        let seed = fastrand::u64(..);
+        println!("seed {seed}");
+        let mut random = fastrand::Rng::with_seed(seed);
+        let engine = Map::default();
+        let mut overlay = Overlay::default();
+        let mut model: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+        for round in 0..3_000_u32 {
+            let mark = overlay.mark();
+            let before = model.clone();
+            for _ in 0..random.usize(0..6) {
+                let key = vec![b'k', random.u8(0..40)];
+                let value = random.bool().then(|| round.to_be_bytes().to_vec());
+                match &value {
+                    Some(value) => model.insert(key.clone(), value.clone()),
+                    None => model.remove(&key),
+                };
+                overlay.write(key, value);
+            }
+            match random.u8(0..4) {
+                0 => {
+                    overlay.undo(mark);
+                    model = before;
+                }
+                1 => {
+                    overlay.settle();
+                    engine.apply(&mut overlay.take().into_iter()).unwrap();
+                }
+                2 => {
+                    assert!(overlay.ops().is_sorted_by(|one, two| one.0 < two.0));
+                    overlay.settle();
+                }
+                _ => {}
+            }
+            let (from, to) = (vec![b'k', random.u8(0..40)], vec![b'k', random.u8(0..41)]);
+            let limit = random.usize(1..20);
+            let mut visited = Vec::new();
+            overlay
+                .visit(&engine, &from, &to, &mut |key, value| {
+                    visited.push((key.to_vec(), value.to_vec()));
+                    Ok(if visited.len() == limit {
+                        ControlFlow::Break(())
+                    } else {
+                        ControlFlow::Continue(())
+                    })
+                })
+                .unwrap();
+            let expected: Vec<_> = if from < to {
+                model
+                    .range(from..to)
+                    .take(limit)
+                    .map(|(key, value)| (key.clone(), value.clone()))
+                    .collect()
+            } else {
+                Vec::new()
+            };
+            assert_eq!(visited, expected, "round {round}");
+            let key = vec![b'k', random.u8(0..40)];
+            assert_eq!(
+                overlay.get(&engine, &key).unwrap(),
+                model.get(&key).cloned()
+            );
+        }
+    }
+}

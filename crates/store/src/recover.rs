@@ -1,0 +1,364 @@
+//! Opening a store: whom to trust, what to replay, what to rebuild.
+//!
+//! | found | done |
+//! |---|---|
+//! | nothing | created |
+//! | clean mark, index ends where the log ends | opened |
+//! | in use on this boot (killed) | opened, log after `applied` replayed |
+//! | in use on another boot, `rebuilding`, or no state | index moved aside, rebuilt from the log |
+//! | index refuses to open, panics, is another store's, ahead of the log or without `applied` | the same |
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::codec;
+use crate::committer::Applied;
+use crate::engine::{self, Engine};
+use crate::error::{Error, Result};
+use crate::id::Lsn;
+use crate::keys;
+use crate::log::frame::Commit;
+use crate::log::scan::{self, Found, SEGMENT_FRAME};
+use crate::log::segment::{Disk, Segments};
+use crate::log::writer::{End, Writer};
+use crate::state::{Left, Lock, State, boot};
+use crate::store::{Options, Report};
+
+/// Octets of writes collected before they go to the index during replay: later writes of a key
+/// replace earlier ones, and sorted batches are much quicker.
+const COLLECT: usize = 32 * 1024 * 1024;
+/// Writes of one batch during replay. Replay may be repeated, so batches need not be transactions.
+const BATCH: usize = 4_096;
+
+/// An opened store before its committer runs.
+pub(crate) struct Opened {
+    pub(crate) lock: Lock,
+    pub(crate) engine: Box<dyn Engine>,
+    pub(crate) segments: Arc<Segments>,
+    pub(crate) writer: Writer,
+    pub(crate) seed: u64,
+    pub(crate) applied: Applied,
+    pub(crate) report: Report,
+}
+
+/// Opens or creates the store in `folder`.
+pub(crate) fn open(folder: &Path, options: &Options, disk: &Disk) -> Result<Opened> {
+    for path in [folder.to_owned(), folder.join("log"), folder.join("tmp")] {
+        make_folder(&path)?;
+    }
+    let lock = Lock::take(folder)?;
+    clear_tmp(&folder.join("tmp"))?;
+    let state = State::read(folder)?;
+    let segments = Arc::new(Segments::list(&folder.join("log"))?);
+    let seed = find_log(folder, &segments, disk, state.as_ref())?;
+    let mut opening = Opening {
+        folder,
+        options,
+        segments: &segments,
+        seed,
+        report: Report::default(),
+    };
+    let (engine, applied) = opening.index(state)?;
+    let report = opening.report;
+    let end = End {
+        lsn: Lsn(applied.lsn),
+        group: applied.group,
+    };
+    let writer = Writer::open(
+        disk.clone(),
+        Arc::clone(&segments),
+        seed,
+        options.segment,
+        end,
+    )?;
+    State {
+        store: seed,
+        left: Left::Open(boot()),
+    }
+    .write(folder)?;
+    Ok(Opened {
+        lock,
+        engine,
+        segments,
+        writer,
+        seed,
+        applied,
+        report,
+    })
+}
+
+fn make_folder(path: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| Error::io(format!("creating {}", path.display()), &error))
+}
+
+fn clear_tmp(folder: &Path) -> Result<()> {
+    let failed =
+        |error: &std::io::Error| Error::io(format!("clearing {}", folder.display()), error);
+    for entry in std::fs::read_dir(folder).map_err(|error| failed(&error))? {
+        let entry = entry.map_err(|error| failed(&error))?;
+        std::fs::remove_file(entry.path()).map_err(|error| failed(&error))?;
+    }
+    Ok(())
+}
+
+/// The store's number; begins a log where there is none.
+fn find_log(folder: &Path, segments: &Segments, disk: &Disk, state: Option<&State>) -> Result<u64> {
+    let found = scan::seed(segments)?;
+    match (found, state) {
+        (Some(seed), Some(state)) if seed != state.store => Err(Error::Damaged(format!(
+            "log and state in {} are of different stores",
+            folder.display()
+        ))),
+        (Some(seed), _) => Ok(seed),
+        // Every head is damaged, but the number is known.
+        (None, Some(state)) if !segments.all().is_empty() => Ok(state.store),
+        (None, Some(_)) => Err(Error::Damaged(format!(
+            "the log in {} is missing",
+            folder.display()
+        ))),
+        (None, None) => {
+            // A first segment whose head was torn when the store was being created holds nothing.
+            for segment in segments.all() {
+                let length =
+                    std::fs::metadata(&segment.path).map_or(u64::MAX, |metadata| metadata.len());
+                if segment.first != 0 || length > SEGMENT_FRAME {
+                    return Err(Error::Damaged(format!(
+                        "no head of {} is readable",
+                        segments.folder.display()
+                    )));
+                }
+                remove_file(&segment.path)?;
+                segments.forget(segment.first);
+            }
+            let seed = fastrand::u64(1..);
+            Writer::create(disk, segments, seed)?;
+            Ok(seed)
+        }
+    }
+}
+
+fn remove_file(path: &Path) -> Result<()> {
+    std::fs::remove_file(path)
+        .map_err(|error| Error::io(format!("removing {}", path.display()), &error))
+}
+
+struct Opening<'a> {
+    folder: &'a Path,
+    options: &'a Options,
+    segments: &'a Segments,
+    seed: u64,
+    report: Report,
+}
+
+impl Opening<'_> {
+    /// The index, level with the log.
+    fn index(&mut self, state: Option<State>) -> Result<(Box<dyn Engine>, Applied)> {
+        let path = self.folder.join("index");
+        let fresh = !path.exists();
+        let floor = match &state {
+            Some(State {
+                left: Left::Clean(end),
+                ..
+            }) => *end,
+            _ => Lsn(0),
+        };
+        let trusted = match state.map(|state| state.left) {
+            Some(Left::Clean(_)) => Ok(()),
+            Some(Left::Open(on)) if on == boot() => Ok(()),
+            Some(Left::Open(_)) => Err("the machine went down while the store was open"),
+            Some(Left::Rebuilding) => Err("an earlier rebuild did not finish"),
+            None if fresh => Err("there was none"),
+            None => Err("it is not known how the store was left"),
+        };
+        let reason = match trusted {
+            Ok(()) => match self.trust(&path, floor) {
+                Ok(opened) => return Ok(opened),
+                Err(error @ (Error::Newer { .. } | Error::NoSpace(_))) => return Err(error),
+                Err(error) => error.to_string(),
+            },
+            Err(reason) => reason.to_owned(),
+        };
+        self.rebuild(&path, floor, reason)
+    }
+
+    /// Opens an index that should be right, checks it and replays what it lacks.
+    fn trust(&mut self, path: &Path, floor: Lsn) -> Result<(Box<dyn Engine>, Applied)> {
+        if !path.exists() {
+            return Err(Error::Damaged("the index is missing".to_owned()));
+        }
+        // From here on the index is in use: a power cut must not find the clean mark.
+        State {
+            store: self.seed,
+            left: Left::Open(boot()),
+        }
+        .write(self.folder)?;
+        engine::tidy(path)?;
+        let engine = engine::open(path, self.options.cache)?;
+        let owner = crate::source::raw(engine.as_ref(), keys::STORE)?;
+        if owner.as_deref() != Some(&codec::encode(&self.seed)[..]) {
+            return Err(Error::Damaged("the index is not of this store".to_owned()));
+        }
+        let applied = Applied::read(engine.as_ref())?
+            .ok_or_else(|| Error::Damaged("the index does not tell how far it goes".to_owned()))?;
+        let end = scan::length(self.segments)?;
+        if applied.lsn > end.0 || applied.lsn < SEGMENT_FRAME {
+            return Err(Error::Damaged(
+                "the index goes further than the log".to_owned(),
+            ));
+        }
+        if applied.lsn == end.0 {
+            return Ok((engine, applied));
+        }
+        let floor = floor.max(Lsn(applied.lsn));
+        let applied = self.replay(engine.as_ref(), applied, floor)?;
+        Ok((engine, applied))
+    }
+
+    /// Makes a new index from the log.
+    fn rebuild(
+        &mut self,
+        path: &Path,
+        floor: Lsn,
+        reason: String,
+    ) -> Result<(Box<dyn Engine>, Applied)> {
+        State {
+            store: self.seed,
+            left: Left::Rebuilding,
+        }
+        .write(self.folder)?;
+        if path.exists() {
+            self.move_aside(path)?;
+            tracing::warn!(reason, "rebuild index");
+            self.report.rebuilt = Some(reason);
+        }
+        let engine = engine::open(path, self.options.cache)?;
+        let owner = keys::seal(keys::STORE, &codec::encode(&self.seed));
+        engine.apply(&mut [(keys::STORE.to_vec(), Some(owner))].into_iter())?;
+        let applied = self.replay(engine.as_ref(), Applied::default(), floor)?;
+        engine.flush()?;
+        Ok((engine, applied))
+    }
+
+    /// Keeps the newest index that was given up, for whoever wants to know why.
+    fn move_aside(&self, path: &Path) -> Result<()> {
+        let failed =
+            |error: &std::io::Error| Error::io(format!("moving {} aside", path.display()), error);
+        for entry in std::fs::read_dir(self.folder)
+            .map_err(|error| failed(&error))?
+            .flatten()
+        {
+            if entry
+                .file_name()
+                .to_string_lossy()
+                .starts_with("index.broken-")
+            {
+                std::fs::remove_dir_all(entry.path()).map_err(|error| failed(&error))?;
+            }
+        }
+        let aside = PathBuf::from(format!(
+            "{}.broken-{}",
+            path.display(),
+            crate::id::Timestamp::now().seconds()
+        ));
+        std::fs::rename(path, aside).map_err(|error| failed(&error))
+    }
+
+    /// Applies the log after `from`, cuts its torn tail, and reports.
+    fn replay(&mut self, engine: &dyn Engine, from: Applied, floor: Lsn) -> Result<Applied> {
+        let mut sink = Sink {
+            engine,
+            writes: BTreeMap::new(),
+            octets: 0,
+            applied: from,
+        };
+        let begin = End {
+            lsn: Lsn(from.lsn),
+            group: from.group,
+        };
+        let found = scan::scan(self.segments, self.seed, begin, floor, &mut |commit| {
+            sink.take(commit)
+        })?;
+        self.cut(&found)?;
+        sink.applied.lsn = found.end.lsn.0;
+        sink.applied.group = found.end.group;
+        sink.finish()?;
+        let applied = sink.applied;
+        for what in &found.damaged {
+            tracing::error!(what, "find damage in the log");
+        }
+        self.report.replayed += found.commits;
+        self.report.cut += found.torn;
+        self.report.damaged.extend(found.damaged);
+        Ok(applied)
+    }
+
+    fn cut(&self, found: &Found) -> Result<()> {
+        for segment in &found.unused {
+            remove_file(&segment.path)?;
+            self.segments.forget(segment.first);
+        }
+        if found.torn > 0 {
+            let segment = self
+                .segments
+                .holding(found.end.lsn)
+                .ok_or_else(|| Error::Damaged("the log has no segment".to_owned()))?;
+            let file = self.segments.open(&segment)?;
+            let failed = |error: std::io::Error| {
+                Error::io(format!("cutting {}", segment.path.display()), &error)
+            };
+            tracing::warn!(
+                octets = found.torn,
+                lsn = found.end.lsn.0,
+                "cut torn tail of the log"
+            );
+            file.set_len(found.end.lsn.0 - segment.first)
+                .and_then(|()| file.sync_all())
+                .map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes commits in order and gives the index the last write of each key.
+struct Sink<'a> {
+    engine: &'a dyn Engine,
+    writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    octets: usize,
+    applied: Applied,
+}
+
+impl Sink<'_> {
+    fn take(&mut self, commit: Commit) -> Result<()> {
+        self.applied.number = self.applied.number.max(commit.number);
+        self.applied.time = self.applied.time.max(commit.time);
+        for (key, value) in commit.ops {
+            self.octets += key.len() + value.as_ref().map_or(0, Vec::len);
+            self.writes.insert(key, value);
+        }
+        if self.octets > COLLECT {
+            self.spill()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn spill(&mut self) -> Result<()> {
+        self.octets = 0;
+        let mut writes = std::mem::take(&mut self.writes).into_iter().peekable();
+        while writes.peek().is_some() {
+            self.engine.apply(&mut writes.by_ref().take(BATCH))?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.spill()?;
+        self.engine.apply(&mut [self.applied.op()].into_iter())
+    }
+}

@@ -1,0 +1,60 @@
+//! Where reads come from: the index, or the index under the writes of a transaction. Sealed: only
+//! the store's own views implement it.
+
+use std::ops::ControlFlow;
+
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::keys;
+use crate::tx::{Snapshot, Tx};
+
+/// What a visit does with a pair: go on or stop.
+#[allow(
+    unreachable_pub,
+    reason = "named by a sealed supertrait of the public `Read`"
+)]
+pub type Visitor<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>;
+
+/// Raw reads of one view. Values come without their seal.
+#[allow(unreachable_pub, reason = "a sealed supertrait of the public `Read`")]
+pub trait Source {
+    /// One value.
+    fn raw(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
+    /// Pairs with `from <= key < to`, ascending, until the visitor breaks.
+    fn visit(&self, from: &[u8], to: &[u8], visit: Visitor<'_>) -> Result<()>;
+}
+
+fn open(key: &[u8], sealed: Option<Vec<u8>>) -> Result<Option<Vec<u8>>> {
+    sealed
+        .map(|sealed| keys::unseal(key, &sealed).map(<[u8]>::to_vec))
+        .transpose()
+}
+
+impl Source for Snapshot<'_> {
+    fn raw(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        raw(self.engine, key)
+    }
+    fn visit(&self, from: &[u8], to: &[u8], visit: Visitor<'_>) -> Result<()> {
+        self.engine.visit(from, to, &mut |key, value| {
+            visit(key, keys::unseal(key, value)?)
+        })
+    }
+}
+
+/// One value of the index, without its seal.
+pub(crate) fn raw(engine: &dyn Engine, key: &[u8]) -> Result<Option<Vec<u8>>> {
+    open(key, engine.get(key)?)
+}
+
+impl Source for Tx<'_> {
+    fn raw(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        open(key, self.group.overlay.get(self.engine, key)?)
+    }
+    fn visit(&self, from: &[u8], to: &[u8], visit: Visitor<'_>) -> Result<()> {
+        self.group
+            .overlay
+            .visit(self.engine, from, to, &mut |key, value| {
+                visit(key, keys::unseal(key, value)?)
+            })
+    }
+}

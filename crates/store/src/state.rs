@@ -1,0 +1,196 @@
+//! The lock and the small file that tells how the store was left: `state`, a few lines of text.
+//!
+//! `clean` is written last of all when the store closes; `open` carries the boot id, because what a
+//! killed process handed to the operating system is still there on the same boot and doubtful after
+//! another; `rebuilding` means that the index is not to be trusted.
+
+use std::fs::{File, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::id::Lsn;
+
+/// Newest format of the file and of the folder's layout.
+const FORMAT: u32 = 1;
+
+/// How the store was left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Closed; the log ended here.
+    Clean(Lsn),
+    /// In use, on this boot.
+    Open(String),
+    /// While its index was being rebuilt.
+    Rebuilding,
+}
+
+/// Content of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct State {
+    /// The store's number.
+    pub(crate) store: u64,
+    pub(crate) left: Left,
+}
+
+impl State {
+    /// Reads the file. `None` when it is missing or makes no sense: then nothing is known.
+    pub(crate) fn read(folder: &Path) -> Result<Option<Self>> {
+        let path = folder.join("state");
+        match std::fs::read(&path) {
+            Ok(octets) => Self::decode(&String::from_utf8_lossy(&octets)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io(format!("reading {}", path.display()), &error)),
+        }
+    }
+
+    fn decode(text: &str) -> Result<Option<Self>> {
+        let field = |name: &str| {
+            text.lines().find_map(|line| {
+                line.strip_prefix(name)
+                    .and_then(|rest| rest.strip_prefix(' '))
+            })
+        };
+        if let Some(found) = field("format")
+            .and_then(|format| format.parse().ok())
+            .filter(|found| *found > FORMAT)
+        {
+            return Err(Error::Newer {
+                what: "the store".to_owned(),
+                found,
+                known: FORMAT,
+            });
+        }
+        let hex = |name: &str| field(name).and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        let left = match field("left") {
+            Some("clean") => hex("end").map(|end| Left::Clean(Lsn(end))),
+            Some("open") => field("boot").map(|boot| Left::Open(boot.to_owned())),
+            Some("rebuilding") => Some(Left::Rebuilding),
+            _ => None,
+        };
+        Ok(hex("store")
+            .zip(left)
+            .map(|(store, left)| Self { store, left }))
+    }
+
+    fn encode(&self) -> String {
+        let left = match &self.left {
+            Left::Clean(end) => format!("left clean\nend {:016x}\n", end.0),
+            Left::Open(boot) => format!("left open\nboot {boot}\n"),
+            Left::Rebuilding => "left rebuilding\n".to_owned(),
+        };
+        format!("format {FORMAT}\nstore {:016x}\n{left}", self.store)
+    }
+
+    /// Replaces the file; durable when this returns.
+    pub(crate) fn write(&self, folder: &Path) -> Result<()> {
+        let path = folder.join("state");
+        let new = folder.join("state.new");
+        let replace = || -> std::io::Result<()> {
+            let mut file = File::create(&new)?;
+            file.write_all(self.encode().as_bytes())?;
+            file.sync_all()?;
+            std::fs::rename(&new, &path)?;
+            File::open(folder)?.sync_all()
+        };
+        replace().map_err(|error| Error::io(format!("writing {}", path.display()), &error))
+    }
+}
+
+/// This boot of the machine; random, and so equal to no other, where the system does not tell.
+pub(crate) fn boot() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map_or_else(
+        |_| format!("unknown-{:016x}", fastrand::u64(..)),
+        |id| id.trim().to_owned(),
+    )
+}
+
+/// Holds the store against other processes until dropped.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock; `Error::Locked` names the process that has it.
+    pub(crate) fn take(folder: &Path) -> Result<Self> {
+        let path = folder.join("lock");
+        let failed =
+            |error: &std::io::Error| Error::io(format!("locking {}", path.display()), error);
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(|error| failed(&error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                let known = file.read_to_string(&mut pid).is_ok() && !pid.trim().is_empty();
+                let who = if known {
+                    format!(" (process {})", pid.trim())
+                } else {
+                    String::new()
+                };
+                return Err(Error::Locked(format!("{}{who}", folder.display())));
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(&error)),
+        }
+        let mut note = || -> std::io::Result<()> {
+            file.set_len(0)?;
+            file.rewind()?;
+            file.write_all(format!("{}\n", std::process::id()).as_bytes())
+        };
+        // The number is a courtesy to whoever finds the store locked; a full disk must not stop us here.
+        let _ = note();
+        Ok(Self { _file: file })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_come_back_and_nonsense_is_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(State::read(folder.path()).unwrap(), None);
+        for left in [
+            Left::Clean(Lsn(4711)),
+            Left::Open("a-b".to_owned()),
+            Left::Rebuilding,
+        ] {
+            let state = State { store: 7, left };
+            state.write(folder.path()).unwrap();
+            assert_eq!(State::read(folder.path()).unwrap(), Some(state));
+        }
+        for text in [
+            "",
+            "left clean\n",
+            "format 1\nstore xyz\nleft open\nboot b\n",
+            "store 1\nleft clean\n",
+        ] {
+            assert_eq!(State::decode(text).unwrap(), None, "{text:?}");
+        }
+        assert!(matches!(
+            State::decode("format 2\nstore 1\nleft rebuilding\n"),
+            Err(Error::Newer { found: 2, .. })
+        ));
+    }
+
+    #[test]
+    fn the_second_is_told_who_has_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = Lock::take(folder.path()).unwrap();
+        match Lock::take(folder.path()) {
+            Err(Error::Locked(text)) => {
+                assert!(text.contains(&std::process::id().to_string()), "{text}");
+            }
+            other => panic!("{other:?}"),
+        }
+        drop(lock);
+        Lock::take(folder.path()).unwrap();
+    }
+}

@@ -1,0 +1,8 @@
+//! Tests of the store through its public face, and of its files from outside.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod bodies;
+mod group;
+mod mailboxes;
+mod messages;
+mod world;
