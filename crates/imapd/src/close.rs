@@ -1,0 +1,60 @@
+//! CLOSE and UNSELECT (RFC 9051 sections 6.4.1 and 6.4.2): the view ends.
+
+use congvu_imap::ask::Answer;
+use congvu_imap::response::Done;
+use congvu_store::Read;
+
+use crate::refuse;
+use crate::session::{LoggedIn, done, nothing_selected};
+
+impl LoggedIn {
+    pub(crate) async fn unselect(&mut self) -> Answer {
+        self.leave().await;
+        done(Done::ok("Mailbox closed"))
+    }
+
+    /// Expunges without a word, then closes. The mailbox is closed also when the expunge fails: the
+    /// messages keep their flag and nothing is lost.
+    pub(crate) async fn close(&mut self) -> Answer {
+        let Some(view) = self.view.as_mut() else {
+            return nothing_selected();
+        };
+        let result = if view.read_only {
+            Ok(())
+        } else {
+            view.expunge_deleted(&self.shared.store, None).await
+        };
+        self.leave().await;
+        match result {
+            Ok(()) => done(Done::ok("Mailbox closed")),
+            Err(error) => done(refuse::store(&error)),
+        }
+    }
+
+    /// Leaves the selected mailbox: what was claimed as recent in memory is written down.
+    pub(crate) async fn leave(&mut self) {
+        let Some(view) = self.view.take() else { return };
+        if !view.has_claimed() {
+            return;
+        }
+        let mailbox = view.mailbox;
+        let settled = self
+            .store()
+            .transact(move |tx| {
+                tx.claim_recent(mailbox)?;
+                Ok::<_, congvu_store::Error>(
+                    tx.mailbox(mailbox)?
+                        .map_or(u32::MAX, |mailbox| mailbox.recent_from.0),
+                )
+            })
+            .await;
+        match settled {
+            Ok(end) => self.shared.recent.settled(mailbox, end),
+            // The mailbox is gone, or the store cannot write: those messages are recent once more.
+            Err(error) => {
+                self.shared.recent.settled(mailbox, u32::MAX);
+                tracing::debug!(%mailbox, %error, "recent messages not recorded");
+            }
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! The items of one message.
+
+use congvu_imap::ask::{FetchItem, Rfc822, Section, SectionText};
+use congvu_imap::response::{FetchData, Octets};
+use congvu_message::section::{self, Want};
+use congvu_message::transfer::Encoding;
+use congvu_message::{Part, Summary, header};
+use congvu_store::{Body, Result, Store};
+
+use super::{Found, Long, Name, needs_body};
+use crate::flags;
+use crate::octets::{CHUNK, Stream};
+use crate::summary;
+use crate::view::View;
+
+/// Octets an item may have to be answered at once; longer ones are delivered piece by piece.
+const INLINE: u64 = CHUNK / 2;
+
+/// Octets that a response without literals takes in output, roughly.
+const PLAIN: u64 = 200;
+
+/// What was built.
+#[derive(Default)]
+pub(super) struct Built {
+    pub(super) items: Vec<FetchData>,
+    pub(super) long: Vec<Long>,
+    /// Octets of output, roughly.
+    pub(super) octets: u64,
+    pub(super) unknown_encoding: bool,
+}
+
+/// A body with what was read of it.
+struct Opened {
+    body: Body,
+    summary: Option<Summary>,
+}
+
+pub(super) async fn build(
+    store: &Store,
+    view: &View,
+    items: &[FetchItem],
+    found: &Found,
+) -> Result<Built> {
+    let message = &found.message;
+    let opened = if items.iter().any(needs_body) {
+        let body = store.body(message.body, message.frame).await?;
+        let summary = if items.iter().any(needs_summary) {
+            Some(summary::of(store, &body).await?)
+        } else {
+            None
+        };
+        Some(Opened { body, summary })
+    } else {
+        None
+    };
+    let mut built = Built {
+        octets: PLAIN,
+        ..Built::default()
+    };
+    for item in items {
+        match (item, &opened) {
+            (FetchItem::Uid, _) => built.items.push(FetchData::Uid(message.uid.0)),
+            (FetchItem::Flags, _) => built.items.push(flags_of(view, found)),
+            (FetchItem::InternalDate, _) => built
+                .items
+                .push(FetchData::InternalDate(message.date, message.zone)),
+            (FetchItem::Size, _) => built.items.push(FetchData::Size(u64::from(message.size))),
+            (FetchItem::EmailId, _) => built
+                .items
+                .push(FetchData::EmailId(format!("E{}", message.body))),
+            (FetchItem::ModSeq, _) => built.items.push(FetchData::ModSeq(message.modseq.0)),
+            (item, Some(opened)) => built.read(store, item, opened, found).await?,
+            // `needs_body` says so of every item that is not above.
+            (_, None) => {}
+        }
+    }
+    if found.seen_now && !items.contains(&FetchItem::Flags) {
+        built.items.push(flags_of(view, found));
+    }
+    Ok(built)
+}
+
+impl Built {
+    async fn read(
+        &mut self,
+        store: &Store,
+        item: &FetchItem,
+        opened: &Opened,
+        found: &Found,
+    ) -> Result<()> {
+        match item {
+            FetchItem::Envelope => {
+                let envelope = opened.summary().envelope.clone();
+                self.octets += addresses(&envelope) * ADDRESS;
+                self.items.push(FetchData::Envelope(Box::new(envelope)));
+            }
+            FetchItem::Body => self.structure(opened, FetchData::Body),
+            FetchItem::BodyStructure => self.structure(opened, FetchData::BodyStructure),
+            FetchItem::Rfc822(which) => {
+                let text = match which {
+                    Rfc822::All => None,
+                    Rfc822::Header => Some(SectionText::Header),
+                    Rfc822::Text => Some(SectionText::Text),
+                };
+                let section = Section {
+                    part: Vec::new(),
+                    text,
+                };
+                let stream = opened.section(store, &section).await?;
+                self.take(store, found, Name::Rfc822(*which), stream)
+                    .await?;
+            }
+            FetchItem::Section {
+                section, partial, ..
+            } => {
+                let source = opened.section(store, section).await?;
+                let source = source.map(|source| source.part(*partial));
+                let name = Name::Section(section.clone(), partial.map(|(origin, _)| origin));
+                self.take(store, found, name, source).await?;
+            }
+            FetchItem::Binary { part, partial, .. } => {
+                let name = Name::Binary(part.clone(), partial.map(|(origin, _)| origin));
+                match opened.binary(store, part, *partial).await? {
+                    Binary::Octets(stream) => {
+                        self.take(store, found, name, Some(Source::Stream(stream)))
+                            .await?;
+                    }
+                    Binary::Absent => self.take(store, found, name, None).await?,
+                    Binary::UnknownEncoding => self.unknown_encoding = true,
+                }
+            }
+            FetchItem::BinarySize(part) => match opened.binary(store, part, None).await? {
+                Binary::Octets(stream) => self
+                    .items
+                    .push(FetchData::BinarySize(part.clone(), stream.left())),
+                Binary::Absent => self.items.push(FetchData::BinarySize(part.clone(), 0)),
+                Binary::UnknownEncoding => self.unknown_encoding = true,
+            },
+            FetchItem::Uid
+            | FetchItem::Flags
+            | FetchItem::InternalDate
+            | FetchItem::Size
+            | FetchItem::EmailId
+            | FetchItem::ModSeq => {}
+        }
+        Ok(())
+    }
+
+    fn structure(&mut self, opened: &Opened, item: fn(Box<Part>) -> FetchData) {
+        let root = opened.summary().root.clone();
+        self.octets += parts(&root) * PART;
+        self.items.push(item(Box::new(root)));
+    }
+
+    /// Reads short octets at once, keeps long ones for later.
+    async fn take(
+        &mut self,
+        store: &Store,
+        found: &Found,
+        name: Name,
+        source: Option<Source>,
+    ) -> Result<()> {
+        match source {
+            None => self.items.push(name.with(Octets::Nil)),
+            Some(Source::Octets(octets)) => {
+                self.octets += octets.len() as u64;
+                self.items.push(name.with(Octets::Whole(octets)));
+            }
+            Some(Source::Stream(stream)) if stream.left() <= INLINE => {
+                self.octets += stream.left();
+                self.items
+                    .push(name.with(Octets::Whole(stream.whole(store).await?)));
+            }
+            Some(Source::Stream(stream)) => {
+                self.long.push(Long {
+                    seq: found.seq,
+                    uid: found.message.uid,
+                    name,
+                    stream,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Octets of an address and of a part in output, roughly.
+const ADDRESS: u64 = 60;
+const PART: u64 = 150;
+
+fn addresses(envelope: &congvu_message::Envelope) -> u64 {
+    let lists = [
+        &envelope.from,
+        &envelope.sender,
+        &envelope.reply_to,
+        &envelope.to,
+        &envelope.cc,
+        &envelope.bcc,
+    ];
+    lists.iter().map(|list| list.len() as u64).sum()
+}
+
+/// Parts of a message, also of embedded ones. The depth is bounded by the summary.
+fn parts(root: &Part) -> u64 {
+    let embedded = root
+        .message
+        .as_deref()
+        .map_or(0, |(envelope, part)| addresses(envelope) + parts(part));
+    1 + embedded + root.parts.iter().map(parts).sum::<u64>()
+}
+
+/// Octets that are there, or that can be read.
+enum Source {
+    Octets(Vec<u8>),
+    Stream(Stream),
+}
+
+impl Source {
+    /// `<origin.length>`: cut at the end, empty beyond it (RFC 9051 section 6.4.5).
+    fn part(self, partial: Option<(u32, u32)>) -> Self {
+        let Some((origin, most)) = partial else {
+            return self;
+        };
+        match self {
+            Self::Octets(mut octets) => {
+                octets.truncate((origin as usize).saturating_add(most as usize));
+                octets.drain(..octets.len().min(origin as usize));
+                Self::Octets(octets)
+            }
+            Self::Stream(stream) => Self::Stream(stream.part(u64::from(origin), u64::from(most))),
+        }
+    }
+}
+
+/// A part without its transfer encoding.
+enum Binary {
+    Octets(Stream),
+    Absent,
+    UnknownEncoding,
+}
+
+impl Opened {
+    /// The summary; read whenever an item needs it.
+    fn summary(&self) -> &Summary {
+        self.summary
+            .as_ref()
+            .expect("needs_summary is true of every item that comes here")
+    }
+
+    async fn section(&self, store: &Store, section: &Section) -> Result<Option<Source>> {
+        let len = self.body.len();
+        if *section == Section::default() {
+            return Ok(Some(Source::Stream(Stream::plain(
+                self.body.clone(),
+                0,
+                len,
+            ))));
+        }
+        let want = match &section.text {
+            None => Want::Whole,
+            Some(SectionText::Text) => Want::Text,
+            Some(SectionText::Mime) => Want::Mime,
+            Some(
+                SectionText::Header
+                | SectionText::HeaderFields(_)
+                | SectionText::HeaderFieldsNot(_),
+            ) => Want::Header,
+        };
+        let Some(found) = section::locate(&self.summary().root, &section.part, want) else {
+            return Ok(None);
+        };
+        let stream = Stream::plain(self.body.clone(), found.octets.start, found.octets.end);
+        Ok(Some(match &section.text {
+            Some(SectionText::HeaderFields(names)) => {
+                Source::Octets(header::select(&stream.whole(store).await?, names, false))
+            }
+            Some(SectionText::HeaderFieldsNot(names)) => {
+                Source::Octets(header::select(&stream.whole(store).await?, names, true))
+            }
+            _ => Source::Stream(stream),
+        }))
+    }
+
+    /// RFC 3516 section 4.2. Multiparts, embedded messages and the whole message have no encoding of
+    /// their own.
+    async fn binary(
+        &self,
+        store: &Store,
+        numbers: &[u32],
+        partial: Option<(u32, u32)>,
+    ) -> Result<Binary> {
+        let (skip, most) = partial.map_or((0, u64::MAX), |(origin, most)| {
+            (u64::from(origin), u64::from(most))
+        });
+        let plain = |from, end| {
+            Binary::Octets(Stream::plain(self.body.clone(), from, end).part(skip, most))
+        };
+        if numbers.is_empty() {
+            return Ok(plain(0, self.body.len()));
+        }
+        let Some(found) = section::locate(&self.summary().root, numbers, Want::Whole) else {
+            return Ok(Binary::Absent);
+        };
+        let part = found.part;
+        if part.kind == "multipart" || part.message.is_some() {
+            return Ok(plain(part.body_at, part.end_at));
+        }
+        Ok(match Encoding::named(&part.encoding) {
+            None => Binary::UnknownEncoding,
+            Some(Encoding::Identity) => plain(part.body_at, part.end_at),
+            Some(encoding) => {
+                let range = (part.body_at, part.end_at);
+                Binary::Octets(
+                    Stream::decoded(store, self.body.clone(), range, encoding, (skip, most))
+                        .await?,
+                )
+            }
+        })
+    }
+}
+
+fn flags_of(view: &View, found: &Found) -> FetchData {
+    FetchData::Flags(flags::of_message(
+        &found.message,
+        &view.keywords,
+        view.is_recent(found.message.uid),
+    ))
+}
+
+/// Whether an item needs the structure; the whole message does not.
+fn needs_summary(item: &FetchItem) -> bool {
+    match item {
+        FetchItem::Section { section, .. } => *section != Section::default(),
+        FetchItem::Binary { part, .. } => !part.is_empty(),
+        FetchItem::Rfc822(which) => *which != Rfc822::All,
+        item => needs_body(item),
+    }
+}

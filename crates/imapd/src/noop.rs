@@ -1,0 +1,14 @@
+//! NOOP and CHECK (RFC 9051 section 6.1.2, RFC 3501 section 6.4.1): say what is new.
+
+use congvu_imap::ask::Answer;
+use congvu_imap::response::Done;
+
+use crate::session::LoggedIn;
+use crate::view::Expunges;
+
+impl LoggedIn {
+    pub(crate) async fn noop(&mut self) -> Answer {
+        self.finish(Vec::new(), Done::ok("Completed"), Expunges::Say)
+            .await
+    }
+}
