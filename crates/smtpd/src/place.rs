@@ -1,0 +1,149 @@
+//! Placement: the one transaction that puts a message into every local mailbox and queues it for everybody
+//! else, together with the notices it causes.
+//!
+//! Invariant: a client hears 250 only after this transaction is durable, and it is all or nothing; over LMTP
+//! alone, where each recipient has a reply of its own, those whose mailbox is full are left out.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use congvu_message::Address;
+use congvu_smtp::ask::Kind;
+use congvu_store::queue::{NewEntry, NewRcpt, QueueId, QueueWrite};
+use congvu_store::tx::Quota;
+use congvu_store::{AccountId, NewBody, NewMessage, Store, Tx};
+
+use crate::plan::Plan;
+use crate::policy;
+use crate::quota::{self, Limit};
+use crate::refusal::Refusal;
+
+/// A message ready to be placed.
+#[derive(Debug)]
+pub(crate) struct Letter {
+    /// How it came.
+    pub kind: Kind,
+    /// The stored octets.
+    pub body: NewBody,
+    /// Flags and date of local copies.
+    pub message: NewMessage,
+    /// Who gets it.
+    pub plan: Plan,
+    /// Envelope of the copies to be sent; its `body` is filled in the transaction.
+    pub entry: NewEntry,
+    /// First recipient, named when all mailboxes are full.
+    pub first: Address,
+    /// Notices to the sender that become true with the placement.
+    pub notices: Vec<Notice>,
+}
+
+/// A confirmation to the sender, prepared.
+#[derive(Debug)]
+pub(crate) struct Notice {
+    /// Its octets.
+    pub body: NewBody,
+    /// Only if this account got its copy.
+    pub of: Option<AccountId>,
+    /// Our accounts that get it.
+    pub local: Vec<AccountId>,
+    /// Where else it goes.
+    pub foreign: Vec<NewRcpt>,
+    /// Envelope for those.
+    pub entry: NewEntry,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Placed {
+    /// Copies in mailboxes.
+    pub copies: usize,
+    /// The queue entry, if anybody is elsewhere.
+    pub queued: Option<QueueId>,
+    /// LMTP: accounts without room, which got no copy.
+    pub full: HashSet<AccountId>,
+}
+
+/// Places a letter; durable when this returns.
+pub(crate) async fn place(store: &Store, letter: Letter) -> Result<Placed, Refusal> {
+    let letter = Arc::new(letter);
+    store.transact(move |tx| commit(tx, &letter)).await
+}
+
+fn commit(tx: &mut Tx<'_>, letter: &Letter) -> Result<Placed, Refusal> {
+    let mut placed = Placed {
+        full: full(tx, letter)?,
+        ..Placed::default()
+    };
+    let mut frame = 0;
+    for place in &letter.plan.local {
+        if placed.full.contains(&place.account) {
+            continue;
+        }
+        let mailbox = policy::mailbox(tx, place.account, place.detail.as_deref())?;
+        // The limits were weighed in `full`; from here on usage is only counted.
+        frame = tx
+            .append(mailbox.id, &letter.body, &letter.message, Quota::Ignore)?
+            .frame;
+        placed.copies += 1;
+    }
+    placed.queued = enqueue(tx, &letter.body, frame, &letter.entry, &letter.plan.foreign)?;
+    let told = |notice: &&Notice| {
+        notice
+            .of
+            .is_none_or(|account| !placed.full.contains(&account))
+    };
+    for notice in letter.notices.iter().filter(told) {
+        let mut frame = 0;
+        for account in &notice.local {
+            let mailbox = policy::mailbox(tx, *account, None)?;
+            frame = tx
+                .append(mailbox.id, &notice.body, &letter.message, Quota::Ignore)?
+                .frame;
+        }
+        enqueue(tx, &notice.body, frame, &notice.entry, &notice.foreign)?;
+    }
+    Ok(placed)
+}
+
+fn enqueue(
+    tx: &mut Tx<'_>,
+    body: &NewBody,
+    frame: u32,
+    entry: &NewEntry,
+    rcpts: &[NewRcpt],
+) -> Result<Option<QueueId>, Refusal> {
+    if rcpts.is_empty() {
+        return Ok(None);
+    }
+    let body = tx.attach(body)?;
+    Ok(Some(tx.enqueue(
+        &NewEntry {
+            body,
+            frame,
+            ..entry.clone()
+        },
+        rcpts,
+    )?))
+}
+
+/// Who gets no copy for want of room, by the rules of `quota`.
+fn full(tx: &Tx<'_>, letter: &Letter) -> Result<HashSet<AccountId>, Refusal> {
+    let limit = if letter.kind == Kind::Lmtp {
+        Limit::Exact
+    } else {
+        Limit::Grace
+    };
+    let mut full = HashSet::new();
+    for place in letter.plan.local.iter().filter(|place| place.direct) {
+        if !quota::room(tx, place.account, letter.body.len(), limit)? {
+            full.insert(place.account);
+        }
+    }
+    if letter.kind == Kind::Lmtp {
+        return Ok(full);
+    }
+    if full.len() == letter.plan.local.len() && letter.plan.foreign.is_empty() {
+        return Err(Refusal::OverQuota(letter.first.clone()));
+    }
+    Ok(HashSet::new())
+}

@@ -1,0 +1,9 @@
+//! Receiving with a real store, a real directory and the real machine over the real driver; only the socket is
+//! a pipe in memory.
+
+mod house;
+mod letter;
+mod limits;
+mod lmtp;
+mod mx;
+mod submission;
