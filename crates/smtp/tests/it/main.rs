@@ -1,5 +1,7 @@
 //! Both machines against transcripts, against random octets, and against each other.
 
+mod client_actor;
+mod pair;
 mod random;
 mod server_actor;
 mod sessions;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use congvu_wire::transcript::Script;
 
-use crate::server_actor;
+use crate::{client_actor, server_actor};
 
 fn play_all(
     machine: &str,
@@ -45,4 +45,12 @@ fn server_sessions() {
         script.play(|| server_actor::server(script))
     });
     assert!(played >= 30, "only {played} transcripts were found");
+}
+
+#[test]
+fn client_sessions() {
+    let played = play_all("client", |script| {
+        script.play(|| client_actor::client(script))
+    });
+    assert!(played >= 25, "only {played} transcripts were found");
 }
