@@ -8,7 +8,7 @@ use congvu_smtp::server::Server;
 use congvu_store::Timestamp;
 use congvu_wire::sasl::SaslAsk;
 use congvu_wire::{Peer, TlsInfo};
-use tracing::{debug, info};
+use tracing::{debug, error, info};
 
 use crate::Shared;
 use crate::deliver::deliver;
@@ -75,6 +75,7 @@ impl Session {
             ..
         } = &self.shared;
         let sender = mail::accept(&self.connection, directory, mail, settings.size_limit).await?;
+        self.space(sender.mail.size.unwrap_or(0))?;
         let rates = &settings.rates;
         match &self.connection.login {
             Some(login) => self.take(
@@ -93,6 +94,21 @@ impl Session {
             None => {}
         }
         self.transaction = Some(Transaction::new(sender));
+        Ok(())
+    }
+
+    /// Whether the disk has room for a message of this declared size beyond the reserve.
+    fn space(&self, size: u64) -> Result<(), Refusal> {
+        let free = self.shared.store.free()?;
+        if free < self.shared.settings.reserve.saturating_add(size) {
+            error!(
+                free,
+                reserve = self.shared.settings.reserve,
+                size,
+                "refuse mail: too little space"
+            );
+            return Err(Refusal::NoSpace);
+        }
         Ok(())
     }
 

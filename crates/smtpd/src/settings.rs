@@ -23,6 +23,8 @@ pub struct Settings {
     pub relay: Vec<Network>,
     /// Who may speak LMTP: it delivers without any question about the sender.
     pub lmtp: Vec<Network>,
+    /// Octets that must stay free on the disk: below it no mail is taken, as long as reading and deleting still work.
+    pub reserve: u64,
     /// How much one account or network may send.
     pub rates: Rates,
 }
@@ -56,6 +58,9 @@ const SIZE_LIMIT: u64 = 70 * 1024 * 1024;
 const RCPTS_MOST: u32 = 1_000;
 /// A circular of a ministry to all communes.
 const OWN_RCPTS_MOST: u32 = 5_000;
+/// The index writes segments of 4 MiB, several at a time, and a store whose index finds no space takes no more
+/// writes until it is restarted. Postfix advises 1.5 times the message limit for its `queue_minfree`, about as much.
+const RESERVE: u64 = 96 * 1024 * 1024;
 /// Việt Nam has one zone, UTC+7, without summer time.
 const ZONE: i16 = 7 * 60;
 
@@ -70,6 +75,7 @@ impl Settings {
             zone: ZONE,
             relay: Vec::new(),
             lmtp: vec![loopback("127.0.0.0/8"), loopback("::1/128")],
+            reserve: RESERVE,
             rates: Rates {
                 account_messages: Rate {
                     hour: 200,

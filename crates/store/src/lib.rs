@@ -22,6 +22,7 @@ pub mod queue;
 pub mod record;
 mod recover;
 mod source;
+mod space;
 mod state;
 pub mod store;
 pub mod tx;

@@ -302,6 +302,10 @@ impl Store {
         blocking(move || body.octets(from, len)).await
     }
 
+    /// Octets still free on the file system of the store. Blocking, but answered from memory.
+    pub fn free(&self) -> Result<u64> {
+        crate::space::free(&self.0.shared.folder)
+    }
     /// Watches a topic from now on.
     pub fn watch(&self, topic: Topic) -> Watcher {
         self.0.shared.feed.watch(topic)

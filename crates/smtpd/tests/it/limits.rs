@@ -132,3 +132,13 @@ async fn rates_bind_accounts_and_networks() {
         )
         .await;
 }
+
+#[tokio::test]
+async fn a_full_disk_is_temporary() {
+    let mut settings = Settings::new("mx.bo.test");
+    settings.reserve = u64::MAX - 1_000;
+    let house = House::with(settings).await;
+    let mut client = house.mx().await;
+    client.say("MAIL FROM:<x@away.example>", "452 4.3.1").await;
+    client.say("NOOP", "250").await;
+}
