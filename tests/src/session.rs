@@ -5,7 +5,8 @@
 //! | `# …` | comment |
 //! | `1 imap NAME` | opens connection 1 over TLS to that listener (`imap`, `imaps`, `mx`, …); its greeting is read |
 //! | `1C: text` | client 1 sends a line |
-//! | `1L: text` | client 1 sends text as the literal announced before, without a line end; `\n` is CRLF |
+//! | `1L: text` | client 1 sends text without a line end; `\n` in it is CRLF |
+//! | `1R: text` | client 1 sends octets without a line end; `\x0a` in it is an octet |
 //! | `1S: text` | the next line to client 1 matches |
 //! | `1S* text` | some later line matches; what comes before is passed over |
 //! | `1T` | client 1 does the TLS handshake |
@@ -69,6 +70,7 @@ impl Run {
         match kind.as_str() {
             "C:" => connection.line(&fill(text, &self.known)).map_err(failed),
             "L:" => connection.send(fill(text, &self.known).replace("\\n", "\r\n").as_bytes()).map_err(failed),
+            "R:" => connection.send(&octets(&fill(text, &self.known))).map_err(failed),
             "S:" => {
                 let said = connection.read_line().map_err(failed)?.ok_or("the connection ended")?;
                 take(text, &said, &mut self.known).then_some(()).ok_or_else(|| format!("got:  {said}"))
@@ -87,6 +89,27 @@ impl Run {
             other => Err(format!("no such line kind {other:?}")),
         }
     }
+}
+
+/// `\xNN` as octets, everything else as it stands.
+fn octets(text: &str) -> Vec<u8> {
+    let mut octets = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("\\x") {
+        octets.extend_from_slice(rest[..at].as_bytes());
+        match rest.get(at + 2..at + 4).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(octet) => {
+                octets.push(octet);
+                rest = &rest[at + 4..];
+            }
+            None => {
+                octets.extend_from_slice(b"\\x");
+                rest = &rest[at + 2..];
+            }
+        }
+    }
+    octets.extend_from_slice(rest.as_bytes());
+    octets
 }
 
 /// Puts known variables into sent text.

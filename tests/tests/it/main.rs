@@ -1,0 +1,7 @@
+//! End-to-end tests: the real program, real clients, real signals.
+
+mod clients;
+mod crash;
+mod relay;
+mod service;
+mod sessions;
