@@ -144,6 +144,31 @@ impl Imap {
         self.outcome(tag)
     }
 
+    /// Waits in IDLE until the selected mailbox, selected while it held fewer, has so many messages.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub fn wait_for_messages(&mut self, count: u32) -> io::Result<()> {
+        let announced = |line: &str| {
+            let number = line.strip_prefix("* ").and_then(|rest| rest.strip_suffix(" EXISTS"));
+            number.and_then(|number| number.parse::<u32>().ok()).is_some_and(|number| number >= count)
+        };
+        let noop = self.command("NOOP")?;
+        let status = self.command("UID SEARCH ALL")?;
+        let there = status.untagged.iter().find(|line| line.starts_with("* SEARCH")).map_or(0, |line| line.split(' ').count() - 2);
+        if noop.untagged.iter().any(|line| announced(line)) || u32::try_from(there).is_ok_and(|there| there >= count) {
+            return Ok(());
+        }
+        let tag = self.idle()?;
+        while let Some(line) = self.response()? {
+            if announced(&line) {
+                self.done(&tag)?;
+                return Ok(());
+            }
+        }
+        Err(io::Error::other("the connection ended before the messages came"))
+    }
+
     fn next_tag(&mut self) -> String {
         self.tag += 1;
         format!("t{}", self.tag)

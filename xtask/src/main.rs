@@ -1,7 +1,9 @@
-//! Developer commands: `cargo xtask` runs fmt, clippy, tests and tidy; `cargo xtask tidy` only the last.
+//! Developer commands: `cargo xtask` runs fmt, clippy, tests and tidy; `cargo xtask tidy` only the last;
+//! `cargo xtask bench` measures a running server.
 //!
 //! Plain `std`, so that it builds in a second.
 
+mod bench;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -15,9 +17,10 @@ fn main() -> ExitCode {
         Some("fmt") => cargo(&root, &["fmt", "--all", "--", "--check"]),
         Some("clippy") => clippy(&root),
         Some("test") => test(&root),
+        Some("bench") => bench::run(&args[1..]),
         Some("tidy") => tidy::check(&root),
         Some(other) => Err(format!(
-            "no command {other:?}; commands: fmt, clippy, test, tidy; none = all four"
+            "no command {other:?}; commands: fmt, clippy, test, tidy (none = these four), bench"
         )),
     };
     match outcome {

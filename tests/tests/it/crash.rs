@@ -135,37 +135,59 @@ fn edit(imaps: SocketAddr, ledgers: &Ledgers, counter: &AtomicU64, editor: usize
     }
 }
 
+/// Token → how often it is there, and whether it has `\\Flagged`.
+type Present = BTreeMap<String, (usize, bool)>;
+
 /// Reads everything back and compares with the ledgers.
 fn compare(server: &Server, ledgers: &Ledgers) -> Vec<String> {
     let mut faults = Vec::new();
     let mut imap = Imap::login(server.listener("imaps"), BINH, PASSWORD).expect("login after the restart");
+    let mut found: BTreeMap<&str, Present> = BTreeMap::new();
     for (name, ledger) in ledgers.iter() {
         let mut ledger = ledger.lock().expect("ledger");
-        let selected = imap.command(&format!("EXAMINE {name}")).expect("examine");
-        let uidvalidity = selected.number("UIDVALIDITY").and_then(|number| u32::try_from(number).ok()).expect("UIDVALIDITY");
-        let fetched = imap.command("UID FETCH 1:* (UID FLAGS RFC822.SIZE BODY.PEEK[])").expect("fetch");
-        assert!(fetched.ok(), "{}", fetched.status);
-        let mut present: BTreeMap<String, (usize, bool)> = BTreeMap::new();
-        for line in fetched.untagged.iter().filter(|line| line.contains("FETCH (")) {
-            let Some(token) = line.split("Subject: ").nth(1).and_then(|rest| rest.split("\r\n").next()) else {
-                faults.push(format!("{name}: a message without its subject: {line:.200}"));
-                continue;
-            };
-            let head = line.split("\r\n").next().unwrap_or_default();
-            let uid = line.split("UID ").nth(1).and_then(|rest| rest.split([' ', ')']).next()?.parse().ok()).expect("UID");
-            faults.extend(ledger.saw(uidvalidity, uid, token).map(|fault| format!("{name}: {fault}")));
-            let entry = present.entry(token.to_owned()).or_insert((0, false));
-            entry.0 += 1;
-            entry.1 = head.contains("\\Flagged");
-        }
+        let present = read(&mut imap, name, &mut ledger, &mut faults);
         faults.extend(ledger.compare(&present).into_iter().map(|fault| format!("{name}: {fault}")));
-        settle(&mut ledger, &present);
+        found.insert(name, present);
+    }
+    // A move that was not answered happened whole or not at all.
+    for (from, to) in [("Archive", "Drafts"), ("Drafts", "Archive")] {
+        for token in ledgers[from].lock().expect("ledger").tokens(State::Leaving) {
+            let moving = ledgers[to].lock().expect("ledger").tokens(State::Asked).contains(&token);
+            if moving && found[from].contains_key(&token) == found[to].contains_key(&token) {
+                faults.push(format!("{from} to {to}: not in exactly one of them: {token}"));
+            }
+        }
+    }
+    for (name, ledger) in ledgers.iter() {
+        settle(&mut ledger.lock().expect("ledger"), &found[name]);
     }
     faults
 }
 
+/// What a mailbox holds, with faults in its identities noted.
+fn read(imap: &mut Imap, name: &str, ledger: &mut Ledger, faults: &mut Vec<String>) -> Present {
+    let selected = imap.command(&format!("EXAMINE {name}")).expect("examine");
+    let uidvalidity = selected.number("UIDVALIDITY").and_then(|number| u32::try_from(number).ok()).expect("UIDVALIDITY");
+    let fetched = imap.command("UID FETCH 1:* (UID FLAGS RFC822.SIZE BODY.PEEK[])").expect("fetch");
+    assert!(fetched.ok(), "{}", fetched.status);
+    let mut present = Present::new();
+    for line in fetched.untagged.iter().filter(|line| line.contains("FETCH (")) {
+        let Some(token) = line.split("Subject: ").nth(1).and_then(|rest| rest.split("\r\n").next()) else {
+            faults.push(format!("{name}: a message without its subject: {line:.200}"));
+            continue;
+        };
+        let head = line.split("\r\n").next().unwrap_or_default();
+        let uid = line.split("UID ").nth(1).and_then(|rest| rest.split([' ', ')']).next()?.parse().ok()).expect("UID");
+        faults.extend(ledger.saw(uidvalidity, uid, token).map(|fault| format!("{name}: {fault}")));
+        let entry = present.entry(token.to_owned()).or_insert((0, false));
+        entry.0 += 1;
+        entry.1 = head.contains("\\Flagged");
+    }
+    present
+}
+
 /// What was asked and not answered is decided now: from here on it stays as it was found.
-fn settle(ledger: &mut Ledger, present: &BTreeMap<String, (usize, bool)>) {
+fn settle(ledger: &mut Ledger, present: &Present) {
     for state in [State::Asked, State::Leaving] {
         for token in ledger.tokens(state) {
             let there = present.contains_key(&token);
