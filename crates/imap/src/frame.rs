@@ -174,6 +174,11 @@ impl Frames {
         self.command.len()
     }
 
+    /// Octets that were not consumed.
+    pub(crate) fn there(&self) -> u64 {
+        (self.input.len() - self.at) as u64
+    }
+
     /// Up to `max` octets of a literal that is passed on in pieces.
     pub(crate) fn piece(&mut self, max: u64) -> Vec<u8> {
         let there = self.input.len() - self.at;

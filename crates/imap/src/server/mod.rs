@@ -259,7 +259,7 @@ impl Machine for Server {
     }
 
     fn answer(&mut self, answer: Answer) {
-        let doing = std::mem::replace(&mut self.doing, Doing::Closed);
+        let doing = std::mem::replace(&mut self.doing, Doing::Read);
         match doing {
             Doing::Await(Pending::Open) => self.greet(answer),
             Doing::Await(Pending::Login(login)) => self.login_answered(login, answer),
@@ -270,7 +270,7 @@ impl Machine for Server {
             Doing::Await(Pending::UploadStart(upload)) => self.upload_begun(upload, answer),
             Doing::Await(Pending::UploadData(upload)) => self.upload_continued(upload, answer),
             Doing::Await(Pending::UploadAbort(after)) => self.after_abort(after),
-            Doing::Await(Pending::End) => {}
+            Doing::Await(Pending::End) => self.doing = Doing::Closed,
             // Nothing was asked: the answer goes nowhere.
             other => self.doing = other,
         }

@@ -12,7 +12,7 @@ use crate::ask::{Answer, Ask};
 use crate::frame::{Frame, Literal};
 use crate::response::{Code, Done, Status};
 
-/// Largest piece that is passed on at once, and the amount that renews the client's time.
+/// The piece that is passed on at once, and renews the client's time.
 const PIECE_OCTETS: u64 = 64 * 1024;
 
 /// Longest rest of the command after the literal: `)` of `UTF8 (…)` and, wrongly, another message's head.
@@ -26,8 +26,6 @@ pub(super) struct Upload {
     sync: bool,
     /// Octets to come.
     left: u64,
-    /// Octets since the client's time was renewed.
-    fresh: u64,
     /// `UTF8 (…)`: a parenthesis follows.
     utf8: bool,
     /// Refused: the octets are only skipped, then this is the answer.
@@ -51,7 +49,6 @@ impl Upload {
             tag,
             sync: literal.sync,
             left: literal.size,
-            fresh: 0,
             utf8,
             refused: None,
         }
@@ -118,16 +115,13 @@ impl Server {
             self.doing = Doing::UploadEnd(upload);
             return None;
         }
-        let piece = self.frames.piece(upload.left.min(PIECE_OCTETS));
-        if piece.is_empty() {
+        let size = upload.left.min(PIECE_OCTETS);
+        if self.frames.there() < size {
             return self.more(Doing::Upload(upload));
         }
+        let piece = self.frames.piece(size);
         upload.left -= piece.len() as u64;
-        upload.fresh += piece.len() as u64;
-        if upload.fresh >= PIECE_OCTETS {
-            upload.fresh = 0;
-            self.marker += 1;
-        }
+        self.marker += 1;
         if upload.is_welcome() {
             self.ask(Ask::AppendData(piece), Pending::UploadData(upload));
         } else {

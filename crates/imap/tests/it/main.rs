@@ -1,0 +1,8 @@
+//! The machine against transcripts, against random octets, and against a real SCRAM client.
+
+mod actor;
+mod idle;
+mod random;
+mod responses;
+mod scram;
+mod sessions;
