@@ -11,7 +11,9 @@ use congvu_store::{AccountId, Read};
 use crate::Directory;
 use crate::error::{Error, Result};
 use crate::find;
-use crate::record::{Account, Domain, Entry, Group, Meaning, Member, Operates, Operator, Target};
+use crate::record::{
+    Account, AddressKey, Domain, Entry, Group, Meaning, Member, Operates, Operator, Target,
+};
 
 /// Most recipients one address may lead to: the largest groups seen (all civil servants of a province) have
 /// some thousands, and ten thousand index reads still take well under a second.
@@ -203,8 +205,8 @@ impl Expansion {
     }
 }
 
-/// `postmaster@` and `abuse@` always reach somebody: the domain's postmaster, else the first account of the
-/// domain that can receive, else the first of the server.
+/// `postmaster@` and `abuse@` always reach somebody: the domain's postmaster, else the oldest account of the
+/// domain that can receive, else the oldest of the server.
 fn role<R: Read>(r: &R, home: &Domain, address: &Address) -> Result<Resolution> {
     let (base, detail) = address.split_detail();
     if !ROLES.contains(&base.to_ascii_lowercase().as_str()) {
@@ -229,15 +231,18 @@ fn role<R: Read>(r: &R, home: &Domain, address: &Address) -> Result<Resolution> 
     if let Some(account) = home.postmaster.map(able).transpose()?.flatten() {
         return Ok(reached(&account));
     }
-    let neighbours = r.scan::<Entry>(
-        &crate::record::AddressKey::prefix(&home.name),
-        &[],
-        find::PAGE,
-    )?;
-    for entry in neighbours {
-        if let Meaning::Account(id) = entry.meaning
-            && let Some(account) = able(id)?
-        {
+    let neighbours = r.scan::<Entry>(&AddressKey::prefix(&home.name), &[], find::PAGE)?;
+    let mut neighbours: Vec<AccountId> = neighbours
+        .iter()
+        .filter_map(|entry| match entry.meaning {
+            Meaning::Account(id) => Some(id),
+            Meaning::Alias(_) | Meaning::Group(_) => None,
+        })
+        .collect();
+    // The oldest first, so that a new account does not take the mail over.
+    neighbours.sort();
+    for id in neighbours {
+        if let Some(account) = able(id)? {
             return Ok(reached(&account));
         }
     }

@@ -70,7 +70,11 @@ pub fn create(tx: &mut Tx<'_>, new: &NewAccount) -> Result<Account> {
     let ledgers = find::ledgers(tx, &account)?;
     tx.create_home(account.id, &ledgers)?;
     tx.set_limits(account.ledger, new.octets_limit, new.messages_limit)?;
-    if domain.postmaster.is_none() {
+    let first = tx
+        .scan::<Entry>(&AddressKey::prefix(&domain.name), &[], 2)?
+        .len()
+        == 1;
+    if first && domain.postmaster.is_none() {
         domain.postmaster = Some(account.id);
         tx.put(&domain)?;
     }
