@@ -9,6 +9,8 @@ mod committer;
 pub mod draft;
 mod engine;
 pub mod error;
+#[cfg(test)]
+mod faults;
 pub mod feed;
 pub mod id;
 mod keys;

@@ -234,14 +234,17 @@ impl Opening<'_> {
         .write(self.folder)?;
         if path.exists() {
             self.move_aside(path)?;
-            tracing::warn!(reason, "rebuild index");
-            self.report.rebuilt = Some(reason);
         }
         let engine = engine::open(path, self.options.cache)?;
         let owner = keys::seal(keys::STORE, &codec::encode(&self.seed));
         engine.apply(&mut [(keys::STORE.to_vec(), Some(owner))].into_iter())?;
         let applied = self.replay(engine.as_ref(), Applied::default(), floor)?;
         engine.flush()?;
+        // A store that is being created has nothing to rebuild.
+        if applied.number.0 > 0 {
+            tracing::warn!(reason, commits = self.report.replayed, "rebuild index");
+            self.report.rebuilt = Some(reason);
+        }
         Ok((engine, applied))
     }
 

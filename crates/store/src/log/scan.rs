@@ -435,3 +435,7 @@ fn read_around_damage(file: &File, at: u64, count: usize) -> Vec<u8> {
     }
     octets
 }
+
+#[cfg(test)]
+#[path = "scan_tests.rs"]
+mod tests;

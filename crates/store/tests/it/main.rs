@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bodies;
+mod crash;
 mod group;
 mod mailboxes;
 mod messages;
+mod model;
 mod world;

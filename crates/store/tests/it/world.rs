@@ -158,7 +158,6 @@ fn check(mailbox: &Mailbox, messages: &[Message]) {
 }
 
 /// Copies a store's folder as a kill would leave it.
-#[allow(dead_code)]
 pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
@@ -173,7 +172,6 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 }
 
 /// Makes the next start believe that the machine went down.
-#[allow(dead_code)]
 pub(crate) fn other_boot(folder: &Path) {
     let path = folder.join("state");
     let text = std::fs::read_to_string(&path).unwrap();
