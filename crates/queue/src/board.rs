@@ -222,7 +222,7 @@ mod tests {
         let first = task(Lane::Normal, 1, "a.test");
         assert!(board.offer(&first, &at("a.test")));
         assert!(!board.offer(&first, &at("a.test")));
-        assert_eq!(board.take(&at("a.test")), [first.clone()]);
+        assert_eq!(board.take(&at("a.test")), std::slice::from_ref(&first));
         assert!(!board.offer(&first, &at("a.test")), "in hand");
         board.release(std::slice::from_ref(&first));
         assert!(board.offer(&first, &at("a.test")));

@@ -217,7 +217,7 @@ async fn plan(
                 plan.notice = Some((to, letter, body));
             }
             Err(error) => {
-                warn!(entry = %entry.id, %error, "no notice: the sender's address is not valid")
+                warn!(entry = %entry.id, %error, "no notice: the sender's address is not valid");
             }
         }
     }
@@ -335,7 +335,7 @@ fn tell(entry: &Entry, placed: Placed) {
     match placed {
         Placed::Nothing => {}
         Placed::Sent(local, foreign) => {
-            info!(entry = %entry.id, trace = entry.trace, local, foreign, "notice sent")
+            info!(entry = %entry.id, trace = entry.trace, local, foreign, "notice sent");
         }
         Placed::Nowhere => warn!(entry = %entry.id, trace = entry.trace, "notice has no reader"),
     }
