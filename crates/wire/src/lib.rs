@@ -9,5 +9,5 @@ pub mod sasl;
 pub mod secret;
 pub mod transcript;
 
-pub use machine::{ChannelBinding, Machine, Patience, Peer, Step, TlsInfo};
+pub use machine::{Machine, Patience, Peer, Step, TlsInfo};
 pub use secret::Secret;

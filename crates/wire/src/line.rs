@@ -18,8 +18,12 @@ pub enum Line {
 /// Collects octets and cuts lines.
 #[derive(Debug, Clone)]
 pub struct LineBuffer {
+    /// What arrived; consumed octets stay in front until they are half of it, so that many short lines
+    /// cost no more than one long one.
     octets: Vec<u8>,
-    /// Octets before this index hold no LF.
+    /// Where the octets that are not consumed begin.
+    start: usize,
+    /// Octets before this index hold no LF (never less than `start`).
     scanned: usize,
     limit: usize,
     discarding: bool,
@@ -30,6 +34,7 @@ impl LineBuffer {
     pub fn new(limit: usize) -> Self {
         Self {
             octets: Vec::new(),
+            start: 0,
             scanned: 0,
             limit,
             discarding: false,
@@ -41,24 +46,20 @@ impl LineBuffer {
         self.octets.extend_from_slice(octets);
     }
 
-    /// The next line, if it is complete (or already too long).
+    /// The next line, if it is complete.
     pub fn line(&mut self) -> Option<Line> {
-        let found = self
-            .octets
-            .iter()
-            .skip(self.scanned)
-            .position(|&o| o == b'\n');
-        let Some(at) = found.map(|offset| self.scanned + offset) else {
+        let unseen = self.octets.get(self.scanned..).unwrap_or_default();
+        let Some(offset) = unseen.iter().position(|&o| o == b'\n') else {
             self.scanned = self.octets.len();
             // One more than the limit may be the CR of the line's end.
-            if self.discarding || self.scanned > self.limit + 1 {
+            if self.discarding || self.octets().len() > self.limit + 1 {
                 self.discarding = true;
                 self.clear_octets();
             }
             return None;
         };
-        let mut line: Vec<u8> = self.octets.drain(..=at).collect();
-        self.scanned = 0;
+        let length = self.scanned - self.start + offset;
+        let mut line = self.take(length + 1);
         if std::mem::take(&mut self.discarding) {
             return Some(Line::TooLong);
         }
@@ -78,24 +79,26 @@ impl LineBuffer {
 
     /// What has arrived and is not consumed, for framing that is not by lines (literals, chunks, DATA).
     pub fn octets(&self) -> &[u8] {
-        &self.octets
+        self.octets.get(self.start..).unwrap_or_default()
     }
 
     /// Takes `count` octets (or all there are) off the front.
     pub fn take(&mut self, count: usize) -> Vec<u8> {
-        let count = count.min(self.octets.len());
-        self.scanned = self.scanned.saturating_sub(count);
-        if count == self.octets.len() {
-            return std::mem::take(&mut self.octets);
-        }
-        self.octets.drain(..count).collect()
+        let octets = self.octets();
+        let taken = octets.get(..count).unwrap_or(octets).to_vec();
+        self.consume(taken.len());
+        taken
     }
 
     /// Drops `count` octets (or all there are) off the front.
     pub fn consume(&mut self, count: usize) {
-        let count = count.min(self.octets.len());
-        self.scanned = self.scanned.saturating_sub(count);
-        self.octets.drain(..count);
+        self.start = self.start.saturating_add(count).min(self.octets.len());
+        self.scanned = self.scanned.max(self.start);
+        if self.start * 2 >= self.octets.len() {
+            self.octets.drain(..self.start);
+            self.scanned -= self.start;
+            self.start = 0;
+        }
     }
 
     /// Forgets everything: before a TLS handshake (RFC 3207 section 5).
@@ -106,11 +109,12 @@ impl LineBuffer {
 
     /// Nothing is waiting.
     pub fn is_empty(&self) -> bool {
-        self.octets.is_empty()
+        self.octets().is_empty()
     }
 
     fn clear_octets(&mut self) {
         self.octets.clear();
+        self.start = 0;
         self.scanned = 0;
     }
 }

@@ -48,13 +48,6 @@ pub struct Peer {
     pub local: SocketAddr,
 }
 
-/// Data that ties a SASL exchange to its TLS channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ChannelBinding {
-    /// `tls-exporter`, RFC 9266: 32 octets, TLS 1.3 (and TLS 1.2 with extended master secret).
-    Exporter(Vec<u8>),
-}
-
 /// Facts of a finished TLS handshake.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TlsInfo {

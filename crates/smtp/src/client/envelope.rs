@@ -42,11 +42,11 @@ pub(super) fn unsupported(transaction: &Transaction, offers: &Extensions) -> Opt
     None
 }
 
-/// The MAIL line with CRLF.
+/// The MAIL line with CRLF, and whether it says SMTPUTF8.
 ///
 /// Deviates: an 8-bit message goes to a server without 8BITMIME as it is (RFC 6152 section 3 would have it
 /// converted): such servers pass eight bits, and a conversion would break signatures.
-pub(super) fn mail(mail: &Mail, offers: &Extensions) -> Result<Vec<u8>, ServerReply> {
+pub(super) fn mail(mail: &Mail, offers: &Extensions) -> Result<(Vec<u8>, bool), ServerReply> {
     use std::fmt::Write as _;
     let from = match mail.from.as_str() {
         "" => String::new(),
@@ -61,7 +61,8 @@ pub(super) fn mail(mail: &Mail, offers: &Extensions) -> Result<Vec<u8>, ServerRe
         BodyKind::EightBit if offers.eight_bit => line.push_str(" BODY=8BITMIME"),
         BodyKind::EightBit | BodyKind::SevenBit => {}
     }
-    if mail.utf8 || (offers.utf8 && !from.is_ascii()) {
+    let utf8 = offers.utf8 && (mail.utf8 || !from.is_ascii());
+    if utf8 {
         line.push_str(" SMTPUTF8");
     }
     if offers.dsn {
@@ -75,7 +76,7 @@ pub(super) fn mail(mail: &Mail, offers: &Extensions) -> Result<Vec<u8>, ServerRe
         }
     }
     line.push_str("\r\n");
-    Ok(line.into_bytes())
+    Ok((line.into_bytes(), utf8))
 }
 
 /// A RCPT line with CRLF. `utf8` tells whether MAIL said SMTPUTF8.
@@ -184,6 +185,10 @@ mod tests {
             .map_err(|reply| reply.code)
     }
 
+    fn line(made: Result<(Vec<u8>, bool), ServerReply>) -> Result<Vec<u8>, ServerReply> {
+        made.map(|(line, _)| line)
+    }
+
     #[test]
     fn mail_says_what_was_offered() {
         let full = Mail {
@@ -196,31 +201,31 @@ mod tests {
             auth: None,
         };
         assert_eq!(
-            text(mail(&full, &all())).as_deref(),
+            text(line(mail(&full, &all()))).as_deref(),
             Ok(
                 "MAIL FROM:<Nguyễn@xn--b-8xm.test> SIZE=10 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=a+2Bb\r\n"
             )
         );
         let none = Extensions::default();
-        assert_eq!(text(mail(&full, &none)), Err(553));
+        assert_eq!(text(line(mail(&full, &none))), Err(553));
         let plain = Mail {
             from: "an@bộ.test".into(),
             utf8: false,
             ..full
         };
         assert_eq!(
-            text(mail(&plain, &none)).as_deref(),
+            text(line(mail(&plain, &none))).as_deref(),
             Ok("MAIL FROM:<an@xn--b-8xm.test>\r\n")
         );
         assert_eq!(
-            text(mail(&Mail::default(), &none)).as_deref(),
+            text(line(mail(&Mail::default(), &none))).as_deref(),
             Ok("MAIL FROM:<>\r\n")
         );
         let evil = Mail {
             from: "a@b.test>\r\nRCPT TO:<c@d.test".into(),
             ..Mail::default()
         };
-        assert_eq!(text(mail(&evil, &all())), Err(553));
+        assert_eq!(text(line(mail(&evil, &all()))), Err(553));
     }
 
     #[test]

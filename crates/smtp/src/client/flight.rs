@@ -22,7 +22,10 @@ pub(super) struct Flight {
     /// Recipients that the server accepted, in order.
     accepted: Vec<usize>,
     course: Course,
+    /// The message goes by BDAT.
     chunked: bool,
+    /// Something was said to the server.
+    begun: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,19 +70,19 @@ impl Flight {
             accepted: Vec::new(),
             course: Course::Envelope,
             chunked,
+            begun: false,
         };
         let mail = match envelope::unsupported(transaction, offers) {
             Some(reply) => Err(reply),
             None => envelope::mail(&transaction.mail, offers),
         };
-        let mail = match mail {
+        let (mail, utf8) = match mail {
             Ok(mail) => mail,
             Err(reply) => {
                 flight.decide_all(&Outcome::Unsupported(reply));
                 return flight;
             }
         };
-        let utf8 = mail.ends_with(b" SMTPUTF8\r\n") || contains(&mail, b" SMTPUTF8 ");
         let mut rcpts = Vec::new();
         for (index, rcpt) in transaction.rcpts.iter().enumerate() {
             match envelope::rcpt(rcpt, offers, utf8) {
@@ -133,6 +136,7 @@ impl Flight {
             if let Some((line, command)) = self.unsent.pop_front() {
                 output.extend_from_slice(&line);
                 self.expected.push_back(command);
+                self.begun = true;
             }
         }
     }
@@ -223,10 +227,6 @@ fn refused(stage: Stage, reply: ServerReply) -> Result<Outcome, Break> {
     Ok(Outcome::Refused(stage, reply))
 }
 
-fn contains(line: &[u8], what: &[u8]) -> bool {
-    line.windows(what.len()).any(|window| window == what)
-}
-
 impl Client {
     pub(super) fn take_off(&mut self, transaction: &Transaction) {
         let flight = Flight::new(transaction, &self.session.extensions, self.dirty);
@@ -263,7 +263,7 @@ impl Client {
     fn land(&mut self, close: bool) {
         if let State::Flight(flight) = std::mem::replace(&mut self.state, State::Closed) {
             // After the end of a message the server stands where it stood after EHLO.
-            self.dirty = !matches!(flight.course, Course::Sent);
+            self.dirty = (self.dirty || flight.begun) && !matches!(flight.course, Course::Sent);
             self.session.transactions = self.session.transactions.saturating_add(1);
             let unanswered = Outcome::Unsent(Stage::Rcpt, Break::Garbage);
             let outcomes = flight.outcomes.into_iter();

@@ -56,8 +56,11 @@ impl Client {
                 self.say_hello(Setup::Helo);
             }
             (Setup::StartTls, 220) => self.state = State::StartTls,
-            (Setup::StartTls, 421) => self.broke(Break::Said(lines.into_reply())),
-            (Setup::StartTls, _) if self.config.tls == TlsPolicy::Opportunistic => self.log_in(),
+            (Setup::StartTls, code)
+                if self.config.tls == TlsPolicy::Opportunistic && code != 421 =>
+            {
+                self.log_in();
+            }
             (Setup::Plain | Setup::ScramDone, 235) => self.ready(),
             (Setup::ScramFirst(scram), 334) => {
                 let answer = challenge(&lines).and_then(|text| scram.prove(&text).ok());

@@ -2,6 +2,7 @@
 
 mod client_actor;
 mod pair;
+mod patience;
 mod random;
 mod server_actor;
 mod sessions;

@@ -189,17 +189,14 @@ const REPLIES: &[&[u8]] = &[
     b"\xff\0\r\n",
 ];
 
-/// A whole session with a server that says anything; every transaction is reported once, and what is
-/// reported delivered was followed by a success after the end.
-fn outbound(seed: u64) {
-    let mut rng = fastrand::Rng::with_seed(seed);
+fn random_client(rng: &mut fastrand::Rng) -> Client {
     let policies = [
         TlsPolicy::Never,
         TlsPolicy::Opportunistic,
         TlsPolicy::Required,
         TlsPolicy::Verified,
     ];
-    let mut client = Client::new(client::Config {
+    Client::new(client::Config {
         protocol: if rng.bool() {
             Protocol::Smtp
         } else {
@@ -211,15 +208,25 @@ fn outbound(seed: u64) {
             name: "an@a.test".into(),
             password: Secret::new("x"),
         }),
-    });
+    })
+}
+
+/// A whole session with a server that says anything; every transaction is reported once, and what is
+/// reported delivered was followed by a success after the end.
+fn outbound(seed: u64) {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut client = random_client(&mut rng);
     let sane = rng.bool();
-    let (mut open, mut ended) = (None, false);
+    let (mut open, mut ended, mut told) = (None, false, false);
     for _ in 0..20_000 {
         match client.step() {
             Step::Read => match rng.u8(..) % 60 {
                 0 => client.end_of_input(),
                 1 => client.expire(),
-                2 => client.shutdown(),
+                2 => {
+                    client.shutdown();
+                    told = true;
+                }
                 n if sane && n < 40 => {
                     let most = 7;
                     client.input(REPLIES[rng.usize(..most)]);
@@ -231,6 +238,7 @@ fn outbound(seed: u64) {
             Step::Ask(client::Ask::Next(_)) => {
                 assert_eq!(open, None, "seed {seed}");
                 if rng.u8(..) < 30 {
+                    told = true;
                     client.answer(client::Answer::Quit);
                     continue;
                 }
@@ -261,6 +269,7 @@ fn outbound(seed: u64) {
             }
             Step::Ask(client::Ask::Done(outcomes)) => {
                 assert_eq!(open.take(), Some(outcomes.len()), "seed {seed}");
+                told = true;
                 for outcome in &outcomes {
                     let after_end = matches!(outcome, Outcome::Delivered(_) | Outcome::Unknown(_));
                     assert!(ended || !after_end, "seed {seed}");
@@ -269,11 +278,13 @@ fn outbound(seed: u64) {
             }
             Step::Ask(client::Ask::Failed(_)) => {
                 assert_eq!(open, None, "seed {seed}");
+                told = true;
                 client.answer(client::Answer::Noted);
             }
             Step::Wait(_) => panic!("the SMTP client never waits; seed {seed}"),
             Step::Close => {
                 assert_eq!(open, None, "seed {seed}");
+                assert!(told, "closed without a word; seed {seed}");
                 assert_eq!(client.settle(), None, "seed {seed}");
                 return;
             }
@@ -299,5 +310,88 @@ fn client_survives_anything() {
     println!("first seed {first}");
     for offset in 0..3_000 {
         outbound(first.wrapping_add(offset));
+    }
+}
+
+/// Each state of a server, reached by these lines, meets each line.
+#[test]
+fn every_state_meets_every_line() {
+    let mail = "MAIL FROM:<a@a.test>\r\n";
+    let binary = "MAIL FROM:<a@a.test> BODY=BINARYMIME\r\n";
+    let rcpt = "RCPT TO:<b@b.test>\r\n";
+    let prefixes = [
+        String::new(),
+        mail.to_owned(),
+        format!("{mail}{rcpt}"),
+        format!("{mail}{rcpt}DATA\r\n"),
+        format!("{mail}{rcpt}DATA\r\nhalf a line"),
+        format!("{mail}{rcpt}DATA\r\nx\r\n."),
+        format!("{mail}{rcpt}BDAT 3\r\n"),
+        format!("{mail}{rcpt}BDAT 3\r\nabc"),
+        format!("{binary}{rcpt}BDAT 30000 LAST\r\n"),
+        "BDAT 1000\r\n".to_owned(),
+        "AUTH LOGIN\r\n".to_owned(),
+        "AUTH LOGIN YW5AYS50ZXN0\r\n".to_owned(),
+        "AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9YWJj\r\n".to_owned(),
+        "STARTTLS\r\n".to_owned(),
+    ];
+    let mut rng = fastrand::Rng::with_seed(1);
+    for kind in [Kind::Mx, Kind::Submission, Kind::Lmtp] {
+        let hello = if kind == Kind::Lmtp {
+            "LHLO c.test\r\n"
+        } else {
+            "EHLO c.test\r\n"
+        };
+        let login = if kind == Kind::Submission {
+            "AUTH PLAIN AGFAYS50ZXN0AHg=\r\n"
+        } else {
+            ""
+        };
+        for (prefix, line) in prefixes
+            .iter()
+            .flat_map(|p| LINES.iter().map(move |l| (p, l)))
+        {
+            let login = if prefix.starts_with("AUTH") {
+                ""
+            } else {
+                login
+            };
+            let mut config = Config::new(kind, "mx.test");
+            config.allow_plaintext = true;
+            config.tls = true;
+            let mut server = Server::new(Arc::new(config));
+            let start = format!("{hello}{login}{prefix}");
+            let mut unsent = [start.as_bytes(), line].concat();
+            let mut said = Vec::new();
+            for steps in 0.. {
+                assert!(steps < 1_000, "{prefix} {}", line.escape_ascii());
+                match server.step() {
+                    Step::Read if unsent.is_empty() => server.end_of_input(),
+                    Step::Read => server.input(&std::mem::take(&mut unsent)),
+                    Step::Write(octets) => said.extend(octets),
+                    Step::StartTls => server.secured(TlsInfo::default()),
+                    Step::Ask(Ask::Sasl(ask)) => {
+                        // Always the right answer: `answer` draws lots only for the rest.
+                        let sasl = match ask {
+                            SaslAsk::Keys { .. } => answer(&mut rng, &Ask::Sasl(ask)),
+                            _ => Answer::Sasl(SaslAnswer::Granted),
+                        };
+                        server.answer(sasl);
+                    }
+                    Step::Ask(_) => server.answer(Answer::Accept),
+                    Step::Wait(_) => panic!("the SMTP server never waits"),
+                    Step::Close => break,
+                }
+            }
+            // Whole lines, each with a code: nothing of the input comes back.
+            let said = String::from_utf8(said).expect("ASCII");
+            for reply in said.split_terminator("\r\n") {
+                let code = reply.get(..3).and_then(|code| code.parse::<u16>().ok());
+                assert!(
+                    code.is_some_and(|code| (200..600).contains(&code)),
+                    "{prefix}: {reply}"
+                );
+            }
+        }
     }
 }
