@@ -100,3 +100,54 @@ async fn over_lmtp_only_what_was_placed_is_confirmed() {
         "{notice}"
     );
 }
+
+#[tokio::test]
+async fn pieces_of_any_size_make_the_same_letter() {
+    let house = House::new().await;
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let message = format!("{LETTER}{}", "..dòng\r\n".repeat(9_000));
+    for round in 1..=10 {
+        let mut client = house.mx().await;
+        client.envelope("chi@away.example", &["an@bo.test"]).await;
+        client.say("DATA", "354").await;
+        let stuffed = message.replace("\r\n.", "\r\n..");
+        let mut rest = stuffed.as_bytes();
+        while !rest.is_empty() {
+            let most = [3, 1_000, 70_000][random.usize(..3)];
+            let (piece, after) = rest.split_at(random.usize(1..=most).min(rest.len()));
+            client.send(piece).await;
+            rest = after;
+        }
+        client.say(".", "250").await;
+        let stored = house.messages("an@bo.test", "INBOX").await;
+        assert_eq!(stored.len(), round);
+        assert!(stored.iter().all(|(_, octets)| octets.ends_with(&message)));
+    }
+}
+
+#[tokio::test]
+async fn chunks_of_bdat_arrive_as_they_are() {
+    let house = House::new().await;
+    let mut client = house.mx().await;
+    client
+        .say("MAIL FROM:<chi@away.example> BODY=BINARYMIME", "250")
+        .await;
+    client.say("RCPT TO:<an@bo.test>", "250").await;
+    let message = format!("{LETTER}.\r\nbinary \0 \n end").into_bytes();
+    let (first, last) = message.split_at(100);
+    client.send(format!("BDAT {}\r\n", first.len())).await;
+    client.send(first).await;
+    client.expect("250").await;
+    client.send(format!("BDAT {} LAST\r\n", last.len())).await;
+    client.send(last).await;
+    client.expect("250 2.0.0 Ok: queued as").await;
+    assert!(
+        house
+            .only("an@bo.test")
+            .await
+            .as_bytes()
+            .ends_with(&message)
+    );
+}
