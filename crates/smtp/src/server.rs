@@ -41,8 +41,8 @@ const MAX_LINE: usize = 12_288;
 /// Octets of replies that are held back for pipelining before they are written anyway.
 const FLUSH: usize = 4 << 10;
 
-/// Bad commands (and, on MX, unknown recipients) of a connection without a delivered message between
-/// them; the next one ends it. A list owner's worst mailing has fewer dead addresses in a row here.
+/// Bad commands of a connection without a delivered message between them; the next one ends it. (How many
+/// unknown recipients are too many depends on who asks: the service decides, with a 421.)
 const MAX_FAULTS: u32 = 20;
 
 /// Commands that do nothing (NOOP, VRFY, RSET, EHLO) without a delivered message between them. Clients that

@@ -104,10 +104,6 @@ impl Server {
         *count = count.saturating_add(1);
         self.state = State::Command(Some(transaction));
         self.after(&reply);
-        // Strangers who try names one after another are stopped (directory harvesting).
-        if reply.code / 100 == 5 && self.config.kind == Kind::Mx {
-            self.fault();
-        }
     }
 
     /// A refusal of a piece is told to the client at the end of the message.
