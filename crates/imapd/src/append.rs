@@ -14,11 +14,14 @@ use congvu_message::summarize;
 use congvu_store::tx::{Ledger, Quota};
 use congvu_store::{Draft, Error, Mailbox, NewBody, NewMessage, Read, Result, Timestamp};
 
+use crate::blocking::blocking;
 use crate::flags;
 use crate::refuse;
 use crate::session::{LoggedIn, done};
-use crate::summary::LARGE;
 use crate::view::Expunges;
+
+/// Octets above which a message is parsed off the executor: some milliseconds.
+const LARGE: u64 = 64 * 1024;
 
 /// An APPEND under way.
 pub(crate) struct Upload {
@@ -130,12 +133,7 @@ impl LoggedIn {
         let body = if draft.len() <= LARGE {
             finish(draft)?
         } else {
-            tokio::task::spawn_blocking(move || finish(draft))
-                .await
-                .map_err(|error| Error::Io {
-                    context: "preparing a message".to_owned(),
-                    message: error.to_string(),
-                })??
+            blocking(move || finish(draft)).await?
         };
         let id = mailbox.id;
         let placed = self

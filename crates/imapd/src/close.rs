@@ -6,6 +6,7 @@ use congvu_store::Read;
 
 use crate::refuse;
 use crate::session::{LoggedIn, done, nothing_selected};
+use crate::view::Expunges;
 
 impl LoggedIn {
     pub(crate) async fn unselect(&mut self) -> Answer {
@@ -13,22 +14,20 @@ impl LoggedIn {
         done(Done::ok("Mailbox closed"))
     }
 
-    /// Expunges without a word, then closes. The mailbox is closed also when the expunge fails: the
-    /// messages keep their flag and nothing is lost.
+    /// Expunges without a word, then closes; if the expunge fails the mailbox stays open.
     pub(crate) async fn close(&mut self) -> Answer {
         let Some(view) = self.view.as_mut() else {
             return nothing_selected();
         };
-        let result = if view.read_only {
-            Ok(())
-        } else {
-            view.expunge_deleted(&self.shared.store, None).await
-        };
-        self.leave().await;
-        match result {
-            Ok(()) => done(Done::ok("Mailbox closed")),
-            Err(error) => done(refuse::store(&error)),
+        if !view.read_only
+            && let Err(error) = view.expunge_deleted(&self.shared.store, None).await
+        {
+            return self
+                .finish(Vec::new(), refuse::store(&error), Expunges::Say)
+                .await;
         }
+        self.leave().await;
+        done(Done::ok("Mailbox closed"))
     }
 
     /// Leaves the selected mailbox: what was claimed as recent in memory is written down.

@@ -8,17 +8,21 @@
 mod message;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use congvu_imap::ask::{Answer, Fetch, FetchItem, Rfc822};
 use congvu_imap::response::{Code, Done, FetchData, Octets, Untagged};
 use congvu_store::{Error, FlagChange, Flags, MailboxId, Message, ModSeq, Result, Store, Uid};
 
+use crate::blocking::blocking;
+use crate::flags;
 use crate::octets::{CHUNK, Stream};
 use crate::records::{self, PAGE};
 use crate::refuse;
 use crate::session::{LoggedIn, Work, done, nothing_selected};
 use crate::set::Targets;
 use crate::view::{Expunges, View};
+use message::Built;
 
 /// Messages an answer when bodies are opened for them.
 const MESSAGES: usize = 64;
@@ -27,7 +31,7 @@ const MESSAGES: usize = 64;
 pub(crate) struct Run {
     targets: Targets,
     uid: bool,
-    items: Vec<FetchItem>,
+    items: Arc<[FetchItem]>,
     page: VecDeque<Found>,
     /// Long literals of the last message that still need a response of their own.
     long: VecDeque<Long>,
@@ -40,8 +44,8 @@ pub(crate) struct Run {
 struct Found {
     seq: u32,
     message: Message,
-    /// `\Seen` was set by this command: FLAGS are answered also when not asked for.
-    seen_now: bool,
+    /// FLAGS, when asked for or changed by this command (`\Seen`).
+    flags: Option<Vec<String>>,
 }
 
 /// An item too long to be kept in memory.
@@ -79,7 +83,7 @@ impl LoggedIn {
         let run = Run {
             targets,
             uid: ask.uid,
-            items: ask.items,
+            items: ask.items.into(),
             page: VecDeque::new(),
             long: VecDeque::new(),
             open: None,
@@ -96,46 +100,41 @@ impl LoggedIn {
         let mut untagged = Vec::new();
         run.close_literal();
         if let Some(long) = run.long.pop_front() {
-            untagged.push(run.open_literal(store, long, Vec::new()).await);
-            self.work = Work::Fetch(run);
-            return Answer::Reply {
-                untagged,
-                done: None,
-            };
+            untagged.push(run.open_literal(long, Vec::new()).await);
+            return self.fetch_later(run, untagged);
         }
-        let most = if run.items.iter().any(needs_body) {
-            MESSAGES
-        } else {
-            PAGE
-        };
-        let mut octets: u64 = 0;
-        while untagged.len() < most && octets < CHUNK {
-            let Some(found) = run.page.pop_front() else {
-                if run.targets.is_empty() {
-                    let (end, expunges) = run.end();
-                    return self.finish(untagged, end, expunges).await;
-                }
-                if let Err(error) = run.load(store, view, &mut untagged).await {
-                    let (_, expunges) = run.end();
-                    return self.finish(untagged, refuse::store(&error), expunges).await;
-                }
+        while run.page.is_empty() {
+            let end = if run.targets.is_empty() {
+                run.end()
+            } else if let Err(error) = run.load(store, view, &mut untagged).await {
+                refuse::store(&error)
+            } else {
                 continue;
             };
-            match message::build(store, view, &run.items, &found).await {
+            let expunges = if run.uid {
+                Expunges::Say
+            } else {
+                Expunges::Keep
+            };
+            return self.finish(untagged, end, expunges).await;
+        }
+        let built = match run.build(store).await {
+            Ok(built) => built,
+            Err(error) => return done(refuse::store(&error)),
+        };
+        for (found, built) in built {
+            let seq = found.seq;
+            match built {
                 Ok(built) => {
                     run.trouble.unknown_encoding |= built.unknown_encoding;
-                    octets = octets.saturating_add(built.octets);
                     run.long.extend(built.long);
-                    match run.long.pop_front() {
-                        Some(long) => {
-                            untagged.push(run.open_literal(store, long, built.items).await);
-                            break;
-                        }
-                        None => untagged.push(Untagged::Fetch {
-                            seq: found.seq,
+                    untagged.push(match run.long.pop_front() {
+                        Some(long) => run.open_literal(long, built.items).await,
+                        None => Untagged::Fetch {
+                            seq,
                             items: built.items,
-                        }),
-                    }
+                        },
+                    });
                 }
                 Err(error) => {
                     tracing::error!(
@@ -146,6 +145,10 @@ impl LoggedIn {
                 }
             }
         }
+        self.fetch_later(run, untagged)
+    }
+
+    fn fetch_later(&mut self, run: Box<Run>, untagged: Vec<Untagged>) -> Answer {
         self.work = Work::Fetch(run);
         Answer::Reply {
             untagged,
@@ -166,62 +169,73 @@ impl Run {
         let mut page = records::read(store, view.mailbox, picks, view.keywords.len()).await?;
         view.say_keywords(page.keywords.take(), untagged);
         self.trouble.missing += page.missing;
-        let sees = !view.read_only && self.items.iter().any(sets_seen);
-        self.page = page
-            .found
-            .into_iter()
-            .map(|(seq, message)| Found {
-                seq,
-                message,
-                seen_now: false,
-            })
-            .collect();
-        if sees
-            && self
-                .page
+        let mut messages = page.found;
+        let mut seen_now = Vec::new();
+        if !view.read_only && self.items.iter().any(sets_seen) {
+            let unseen = messages
                 .iter()
-                .any(|found| !found.message.flags.contains(Flags::SEEN))
-        {
-            let unseen = self
-                .page
-                .iter()
-                .filter(|found| !found.message.flags.contains(Flags::SEEN));
-            let unseen: Vec<Uid> = unseen.map(|found| found.message.uid).collect();
-            match set_seen(store, view.mailbox, unseen).await {
-                Ok((modseq, changed)) => {
-                    view.own_change(modseq);
-                    view.collect();
-                    self.mark_seen(changed);
+                .map(|(_, message)| message)
+                .filter(|message| !message.flags.contains(Flags::SEEN));
+            let unseen: Vec<Uid> = unseen.map(|message| message.uid).collect();
+            if !unseen.is_empty() {
+                match set_seen(store, view.mailbox, unseen).await {
+                    Ok((modseq, changed)) => {
+                        view.own_change(modseq);
+                        view.collect();
+                        seen_now = changed;
+                    }
+                    // Letters can be read also when nothing can be written.
+                    Err(error) => {
+                        tracing::warn!(mailbox = %view.mailbox, %error, "seen flags not set");
+                    }
                 }
-                // Letters can be read also when nothing can be written.
-                Err(error) => tracing::warn!(mailbox = %view.mailbox, %error, "seen flags not set"),
             }
+        }
+        let mut seen_now = seen_now.into_iter().peekable();
+        let asked = self.items.contains(&FetchItem::Flags);
+        for (seq, message) in &mut messages {
+            let now = seen_now.next_if(|now| now.uid == message.uid);
+            let shown = asked || now.is_some();
+            if let Some(now) = now {
+                *message = now;
+            }
+            let flags = shown
+                .then(|| flags::of_message(message, &view.keywords, view.is_recent(message.uid)));
+            self.page.push_back(Found {
+                seq: *seq,
+                message: message.clone(),
+                flags,
+            });
         }
         Ok(())
     }
 
-    fn mark_seen(&mut self, changed: Vec<Message>) {
-        let mut changed = changed.into_iter().peekable();
-        for found in &mut self.page {
-            if let Some(message) = changed.next_if(|message| message.uid == found.message.uid) {
-                found.message = message;
-                found.seen_now = true;
-            }
+    /// Builds the next messages of the page, at most as many as an answer takes: off the executor when
+    /// bodies are read for them.
+    async fn build(&mut self, store: &Store) -> Result<Vec<(Found, Result<Built>)>> {
+        let needs_body = self.items.iter().any(needs_body);
+        let most = if needs_body { MESSAGES } else { PAGE };
+        let batch: VecDeque<Found> = self.page.drain(..self.page.len().min(most)).collect();
+        let items = Arc::clone(&self.items);
+        let (built, rest) = if needs_body {
+            let store = store.clone();
+            blocking(move || Ok(build(&store, &items, batch))).await?
+        } else {
+            build(store, &items, batch)
+        };
+        for found in rest.into_iter().rev() {
+            self.page.push_front(found);
         }
+        Ok(built)
     }
 
     /// A response whose last item is a literal that is delivered piece by piece.
-    async fn open_literal(
-        &mut self,
-        store: &Store,
-        mut long: Long,
-        mut items: Vec<FetchData>,
-    ) -> Untagged {
+    async fn open_literal(&mut self, mut long: Long, mut items: Vec<FetchData>) -> Untagged {
         if items.is_empty() && self.uid {
             items.push(FetchData::Uid(long.uid.0));
         }
         let len = long.stream.left();
-        let first = long.stream.next(store).await;
+        let first = long.stream.next().await;
         let octets = if first.len() as u64 == len {
             Octets::Whole(first)
         } else {
@@ -243,18 +257,13 @@ impl Run {
     }
 
     /// The next octets of the open literal.
-    pub(crate) async fn next_octets(&mut self, store: &Store) -> Option<Vec<u8>> {
+    pub(crate) async fn next_octets(&mut self) -> Option<Vec<u8>> {
         let stream = self.open.as_mut().filter(|stream| stream.left() > 0)?;
-        Some(stream.next(store).await)
+        Some(stream.next().await)
     }
 
-    fn end(&self) -> (Done, Expunges) {
-        let expunges = if self.uid {
-            Expunges::Say
-        } else {
-            Expunges::Keep
-        };
-        let end = if self.trouble.unreadable > 0 {
+    fn end(&self) -> Done {
+        if self.trouble.unreadable > 0 {
             Done::no(
                 Some(Code::ServerBug),
                 "Some messages cannot be read; tell your administrator",
@@ -272,8 +281,7 @@ impl Run {
             )
         } else {
             Done::ok("FETCH completed")
-        };
-        (end, expunges)
+        }
     }
 }
 
@@ -285,6 +293,31 @@ impl Name {
             Self::Binary(part, origin) => FetchData::Binary(part, origin, octets),
         }
     }
+}
+
+/// Builds messages until an answer has enough. Those not reached come back. Blocking.
+fn build(
+    store: &Store,
+    items: &[FetchItem],
+    mut batch: VecDeque<Found>,
+) -> (Vec<(Found, Result<Built>)>, VecDeque<Found>) {
+    let mut all = Vec::with_capacity(batch.len());
+    let mut octets: u64 = 0;
+    while octets < CHUNK
+        && let Some(mut found) = batch.pop_front()
+    {
+        let built = message::build(store, items, &mut found);
+        let mut enough = false;
+        if let Ok(built) = &built {
+            octets = octets.saturating_add(built.octets);
+            enough = !built.long.is_empty();
+        }
+        all.push((found, built));
+        if enough {
+            break;
+        }
+    }
+    (all, batch)
 }
 
 async fn set_seen(

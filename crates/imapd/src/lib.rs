@@ -5,6 +5,7 @@
 //! `store`, passwords in `directory`.
 
 mod append;
+mod blocking;
 mod close;
 mod copy;
 mod create;

@@ -6,8 +6,9 @@
 
 use congvu_imap::ask::Answer;
 use congvu_message::transfer::{Decoder, Encoding};
-use congvu_store::{Body, Result, Store};
+use congvu_store::{Body, Result};
 
+use crate::blocking::blocking;
 use crate::refuse;
 use crate::session::{LoggedIn, Work, done};
 
@@ -15,7 +16,7 @@ use crate::session::{LoggedIn, Work, done};
 pub(crate) const CHUNK: u64 = 256 * 1024;
 
 /// A stretch of a body on its way out.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Stream {
     body: Body,
     /// Next octet to read of the body, and the end.
@@ -32,38 +33,38 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// The octets `from..end` of a body as they are.
-    pub(crate) fn plain(body: Body, from: u64, end: u64) -> Self {
+    pub(crate) fn plain(body: &Body, from: u64, end: u64) -> Self {
         let end = end.min(body.len());
-        let left = end.saturating_sub(from);
         Self {
-            body,
+            body: body.clone(),
             at: from,
             end,
             decoder: None,
             skip: 0,
-            left,
+            left: end.saturating_sub(from),
             damaged: false,
         }
     }
 
     /// The octets `from..end` of a body decoded, of these `skip..skip + most`. Reads them once to know the
-    /// length.
-    pub(crate) async fn decoded(
-        store: &Store,
-        body: Body,
+    /// length. Blocking.
+    pub(crate) fn decoded(
+        body: &Body,
         (from, end): (u64, u64),
         encoding: Encoding,
         (skip, most): (u64, u64),
     ) -> Result<Self> {
         let mut counted: u64 = 0;
         let wanted = skip.saturating_add(most);
-        let mut all = Self {
-            decoder: Some(Decoder::new(encoding)),
+        let decoder = Some(Decoder::new(encoding));
+        let begin = Self {
+            decoder,
             left: u64::MAX,
-            ..Self::plain(body.clone(), from, end)
+            ..Self::plain(body, from, end)
         };
+        let mut all = begin.clone();
         while counted < wanted {
-            let piece = all.piece(store).await?;
+            let piece = all.piece()?;
             if piece.is_empty() {
                 break;
             }
@@ -71,10 +72,9 @@ impl Stream {
         }
         let left = counted.min(wanted).saturating_sub(skip);
         Ok(Self {
-            decoder: Some(Decoder::new(encoding)),
             skip,
             left,
-            ..Self::plain(body, from, end)
+            ..begin
         })
     }
 
@@ -83,7 +83,8 @@ impl Stream {
         self.left
     }
 
-    /// Leaves out `skip` octets and delivers at most `most` of those after them.
+    /// Leaves out `skip` octets and delivers at most `most` of those after them. Only of plain octets that
+    /// were not begun.
     pub(crate) fn part(mut self, skip: u64, most: u64) -> Self {
         let skip = skip.min(self.left);
         self.at += skip;
@@ -91,24 +92,30 @@ impl Stream {
         self
     }
 
-    /// All octets.
-    pub(crate) async fn whole(mut self, store: &Store) -> Result<Vec<u8>> {
-        let mut all = Vec::new();
-        loop {
-            let piece = self.piece(store).await?;
+    /// All octets. Blocking.
+    pub(crate) fn whole(mut self) -> Result<Vec<u8>> {
+        let mut all = self.piece()?;
+        while self.left > 0 {
+            let piece = self.piece()?;
             if piece.is_empty() {
-                return Ok(all);
+                break;
             }
             all.extend_from_slice(&piece);
         }
+        Ok(all)
     }
 
     /// The next octets, filled with blanks once a piece could not be read. Not empty as long as octets
     /// are left.
-    pub(crate) async fn next(&mut self, store: &Store) -> Vec<u8> {
+    pub(crate) async fn next(&mut self) -> Vec<u8> {
         if !self.damaged {
-            match self.piece(store).await {
-                Ok(piece) if !piece.is_empty() => return piece,
+            let mut stream = self.clone();
+            let read = blocking(move || stream.piece().map(|piece| (piece, stream))).await;
+            match read {
+                Ok((piece, stream)) if !piece.is_empty() => {
+                    *self = stream;
+                    return piece;
+                }
                 Ok(_) => tracing::error!(body = %self.body.id(), "body ended early"),
                 Err(error) => tracing::error!(body = %self.body.id(), %error, "body unreadable"),
             }
@@ -125,21 +132,25 @@ impl Stream {
     }
 
     /// The next octets; empty at the end.
-    async fn piece(&mut self, store: &Store) -> Result<Vec<u8>> {
+    fn piece(&mut self) -> Result<Vec<u8>> {
         while self.left > 0 && (self.at < self.end || self.decoder.is_some()) {
-            let len = (self.end - self.at).min(CHUNK);
+            let mut len = self.end.saturating_sub(self.at).min(CHUNK);
+            if self.decoder.is_none() {
+                len = len.min(self.left);
+            }
             let raw = if len == 0 {
                 Vec::new()
             } else {
-                store.octets(&self.body, self.at, len).await?
+                self.body.octets(self.at, len)?
             };
             self.at += raw.len() as u64;
             let mut out = match self.decoder.as_mut() {
                 None => raw,
                 Some(decoder) => {
-                    let mut out = Vec::new();
+                    let last = raw.is_empty() || self.at >= self.end;
+                    let mut out = Vec::with_capacity(raw.len());
                     decoder.push(&raw, &mut out);
-                    if raw.is_empty() || self.at >= self.end {
+                    if last {
                         decoder.finish(&mut out);
                         self.decoder = None;
                     }
@@ -165,11 +176,10 @@ impl Stream {
 impl LoggedIn {
     /// The next octets of the literal that the last answer left open.
     pub(crate) async fn octets(&mut self) -> Answer {
-        let store = self.shared.store.clone();
         let Work::Fetch(run) = &mut self.work else {
             return done(refuse::bad("No literal is open"));
         };
-        match run.next_octets(&store).await {
+        match run.next_octets().await {
             Some(octets) => Answer::Octets(octets),
             None => done(refuse::bad("No literal is open")),
         }

@@ -6,11 +6,13 @@
 
 mod key;
 
+use std::sync::Arc;
+
 use congvu_imap::ask::{Answer, Search, SearchKey, SearchReturn, SequenceSet};
 use congvu_imap::response::{Code, Done, SearchResult, Untagged};
-use congvu_message::Summary;
-use congvu_store::{Message, Read, Result, Store};
+use congvu_store::{Error, Read, Result, Store};
 
+use crate::blocking::blocking;
 use crate::records::{self, PAGE};
 use crate::refuse;
 use crate::session::{LoggedIn, nothing_selected};
@@ -18,10 +20,10 @@ use crate::set::Targets;
 use crate::summary;
 use crate::uids::Uids;
 use crate::view::{Expunges, View};
-use key::{Facts, Key};
+use key::{Candidate, Facts, Key};
 
-/// Summaries looked at before others get the executor: a few milliseconds.
-const SLICE: usize = 8;
+/// Summaries looked at in one go on a blocking thread: some milliseconds.
+const SLICE: usize = 32;
 
 /// What was found.
 #[derive(Default)]
@@ -92,63 +94,90 @@ async fn run(store: &Store, view: &mut View, key: &SearchKey) -> Result<Found> {
         .read(move |snapshot| snapshot.mailbox(mailbox))
         .await?
         .map(|mailbox| mailbox.keywords);
-    let key = Key::compile(key, view, &keywords.unwrap_or_default());
+    let key = Arc::new(Key::compile(key, view, &keywords.unwrap_or_default()));
     let mut found = Found::default();
     let mut targets = Targets::all(view.uids());
-    let mut opened = 0;
     while !targets.is_empty() {
         let mut picks = targets.take(PAGE, view.uids());
         // What the numbers rule out is not even read.
         picks.retain(|pick| key.by_number(pick.seq, view) != Some(false));
         if !key.needs_record() {
-            let there = picks.iter().filter(|pick| {
+            picks.retain(|pick| {
                 key.by_number(pick.seq, view) == Some(true) && !view.has_gone(pick.uid)
             });
-            found.seqs.extend(there.map(|pick| pick.seq));
+            found.seqs.extend(picks.iter().map(|pick| pick.seq));
             continue;
         }
-        let page = records::read(store, view.mailbox, picks, usize::MAX).await?;
+        let page = records::read(store, mailbox, picks, usize::MAX).await?;
         found.missing += page.missing;
-        for (seq, message) in page.found {
-            let facts = Facts::new(seq, &message, view);
-            let matches = if let Some(matches) = key.decide(&facts) {
-                matches
-            } else {
-                opened += 1;
-                if opened % SLICE == 0 {
-                    tokio::task::yield_now().await;
-                }
-                open(store, view, &key, seq, &message).await.unwrap_or_else(|error| {
-                    tracing::error!(
-                        mailbox = %view.mailbox, uid = %message.uid, body = %message.body, %error,
-                        "message unreadable"
-                    );
-                    found.unreadable += 1;
-                    false
-                })
-            };
-            if matches {
-                found.seqs.push(seq);
-            }
-        }
+        let candidates: Vec<Candidate> = page
+            .found
+            .into_iter()
+            .map(|(seq, message)| Candidate {
+                seq,
+                recent: view.is_recent(message.uid),
+                message,
+            })
+            .collect();
+        found.search(store, &key, candidates).await?;
         view.collect();
         tokio::task::yield_now().await;
     }
     Ok(found)
 }
 
-/// Decides with the summary, and with the raw header where that is not enough.
-async fn open(store: &Store, view: &View, key: &Key, seq: u32, message: &Message) -> Result<bool> {
-    let body = store.body(message.body, message.frame).await?;
-    let summary: Summary = summary::of(store, &body).await?;
-    let mut facts = Facts::new(seq, message, view);
-    facts.summary = Some(&summary);
-    if let Some(matches) = key.decide(&facts) {
-        return Ok(matches);
+impl Found {
+    /// Decides a page: by the records in place, the rest in slices off the executor.
+    async fn search(&mut self, store: &Store, key: &Arc<Key>, page: Vec<Candidate>) -> Result<()> {
+        let mut open = Vec::new();
+        let at = self.seqs.len();
+        for candidate in page {
+            match key.decide(&Facts::new(&candidate)) {
+                Some(true) => self.seqs.push(candidate.seq),
+                Some(false) => {}
+                None => open.push(candidate),
+            }
+        }
+        while !open.is_empty() {
+            let slice: Vec<Candidate> = open.drain(..open.len().min(SLICE)).collect();
+            let (store, key) = (store.clone(), Arc::clone(key));
+            let decided = blocking(move || {
+                let decide =
+                    |candidate: &Candidate| (candidate.seq, look_inside(&store, &key, candidate));
+                Ok(slice.iter().map(decide).collect::<Vec<_>>())
+            });
+            for (seq, decided) in decided.await? {
+                match decided {
+                    Some(true) => self.seqs.push(seq),
+                    Some(false) => {}
+                    None => self.unreadable += 1,
+                }
+            }
+        }
+        self.seqs.get_mut(at..).unwrap_or_default().sort_unstable();
+        Ok(())
     }
-    let header = store.octets(&body, 0, summary.root.body_at).await?;
-    facts.header = Some(&header);
-    Ok(key.decide(&facts).unwrap_or(false))
+}
+
+/// Decides with the summary, and with the raw header where that is not enough. `None`: the message cannot
+/// be read. Blocking.
+fn look_inside(store: &Store, key: &Key, candidate: &Candidate) -> Option<bool> {
+    let message = &candidate.message;
+    let look = || {
+        let body = store.open_body(message.body, message.frame)?;
+        let summary = summary::of(&body)?;
+        let mut facts = Facts::new(candidate);
+        facts.summary = Some(&summary);
+        if let Some(matches) = key.decide(&facts) {
+            return Ok(matches);
+        }
+        let header = body.octets(0, summary.root.body_at)?;
+        facts.header = Some(&header);
+        Ok::<_, Error>(key.decide(&facts).unwrap_or(false))
+    };
+    look()
+        .inspect_err(|error| tracing::error!(uid = %message.uid, body = %message.body, %error, "message unreadable"))
+        .ok()
 }
 
 /// What `$` becomes (RFC 9051 section 6.4.4.1, table 4).

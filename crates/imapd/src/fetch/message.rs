@@ -8,13 +8,14 @@ use congvu_message::{Part, Summary, header};
 use congvu_store::{Body, Result, Store};
 
 use super::{Found, Long, Name, needs_body};
-use crate::flags;
 use crate::octets::{CHUNK, Stream};
 use crate::summary;
-use crate::view::View;
 
 /// Octets an item may have to be answered at once; longer ones are delivered piece by piece.
 const INLINE: u64 = CHUNK / 2;
+
+/// Octets of one message kept in memory; past it short items are delivered piece by piece too.
+const MEMORY: u64 = 4 * CHUNK;
 
 /// Octets that a response without literals takes in output, roughly.
 const PLAIN: u64 = 200;
@@ -35,17 +36,12 @@ struct Opened {
     summary: Option<Summary>,
 }
 
-pub(super) async fn build(
-    store: &Store,
-    view: &View,
-    items: &[FetchItem],
-    found: &Found,
-) -> Result<Built> {
-    let message = &found.message;
+/// Builds the items of a message. Blocking when they need its body.
+pub(super) fn build(store: &Store, items: &[FetchItem], found: &mut Found) -> Result<Built> {
     let opened = if items.iter().any(needs_body) {
-        let body = store.body(message.body, message.frame).await?;
+        let body = store.open_body(found.message.body, found.message.frame)?;
         let summary = if items.iter().any(needs_summary) {
-            Some(summary::of(store, &body).await?)
+            Some(summary::of(&body)?)
         } else {
             None
         };
@@ -58,9 +54,10 @@ pub(super) async fn build(
         ..Built::default()
     };
     for item in items {
+        let message = &found.message;
         match (item, &opened) {
             (FetchItem::Uid, _) => built.items.push(FetchData::Uid(message.uid.0)),
-            (FetchItem::Flags, _) => built.items.push(flags_of(view, found)),
+            (FetchItem::Flags, _) => built.items.extend(found.flags.take().map(FetchData::Flags)),
             (FetchItem::InternalDate, _) => built
                 .items
                 .push(FetchData::InternalDate(message.date, message.zone)),
@@ -69,25 +66,18 @@ pub(super) async fn build(
                 .items
                 .push(FetchData::EmailId(format!("E{}", message.body))),
             (FetchItem::ModSeq, _) => built.items.push(FetchData::ModSeq(message.modseq.0)),
-            (item, Some(opened)) => built.read(store, item, opened, found).await?,
+            (item, Some(opened)) => built.read(item, opened, found)?,
             // `needs_body` says so of every item that is not above.
             (_, None) => {}
         }
     }
-    if found.seen_now && !items.contains(&FetchItem::Flags) {
-        built.items.push(flags_of(view, found));
-    }
+    // Not asked for, but changed by reading.
+    built.items.extend(found.flags.take().map(FetchData::Flags));
     Ok(built)
 }
 
 impl Built {
-    async fn read(
-        &mut self,
-        store: &Store,
-        item: &FetchItem,
-        opened: &Opened,
-        found: &Found,
-    ) -> Result<()> {
+    fn read(&mut self, item: &FetchItem, opened: &Opened, found: &Found) -> Result<()> {
         match item {
             FetchItem::Envelope => {
                 let envelope = opened.summary().envelope.clone();
@@ -106,30 +96,28 @@ impl Built {
                     part: Vec::new(),
                     text,
                 };
-                let stream = opened.section(store, &section).await?;
-                self.take(store, found, Name::Rfc822(*which), stream)
-                    .await?;
+                let stream = opened.section(&section)?;
+                self.take(found, Name::Rfc822(*which), stream)?;
             }
             FetchItem::Section {
                 section, partial, ..
             } => {
-                let source = opened.section(store, section).await?;
+                let source = opened.section(section)?;
                 let source = source.map(|source| source.part(*partial));
                 let name = Name::Section(section.clone(), partial.map(|(origin, _)| origin));
-                self.take(store, found, name, source).await?;
+                self.take(found, name, source)?;
             }
             FetchItem::Binary { part, partial, .. } => {
                 let name = Name::Binary(part.clone(), partial.map(|(origin, _)| origin));
-                match opened.binary(store, part, *partial).await? {
+                match opened.binary(part, *partial)? {
                     Binary::Octets(stream) => {
-                        self.take(store, found, name, Some(Source::Stream(stream)))
-                            .await?;
+                        self.take(found, name, Some(Source::Stream(stream)))?;
                     }
-                    Binary::Absent => self.take(store, found, name, None).await?,
+                    Binary::Absent => self.take(found, name, None)?,
                     Binary::UnknownEncoding => self.unknown_encoding = true,
                 }
             }
-            FetchItem::BinarySize(part) => match opened.binary(store, part, None).await? {
+            FetchItem::BinarySize(part) => match opened.binary(part, None)? {
                 Binary::Octets(stream) => self
                     .items
                     .push(FetchData::BinarySize(part.clone(), stream.left())),
@@ -153,23 +141,16 @@ impl Built {
     }
 
     /// Reads short octets at once, keeps long ones for later.
-    async fn take(
-        &mut self,
-        store: &Store,
-        found: &Found,
-        name: Name,
-        source: Option<Source>,
-    ) -> Result<()> {
+    fn take(&mut self, found: &Found, name: Name, source: Option<Source>) -> Result<()> {
         match source {
             None => self.items.push(name.with(Octets::Nil)),
             Some(Source::Octets(octets)) => {
                 self.octets += octets.len() as u64;
                 self.items.push(name.with(Octets::Whole(octets)));
             }
-            Some(Source::Stream(stream)) if stream.left() <= INLINE => {
+            Some(Source::Stream(stream)) if stream.left() <= INLINE && self.octets <= MEMORY => {
                 self.octets += stream.left();
-                self.items
-                    .push(name.with(Octets::Whole(stream.whole(store).await?)));
+                self.items.push(name.with(Octets::Whole(stream.whole()?)));
             }
             Some(Source::Stream(stream)) => {
                 self.long.push(Long {
@@ -247,14 +228,10 @@ impl Opened {
             .expect("needs_summary is true of every item that comes here")
     }
 
-    async fn section(&self, store: &Store, section: &Section) -> Result<Option<Source>> {
+    fn section(&self, section: &Section) -> Result<Option<Source>> {
         let len = self.body.len();
         if *section == Section::default() {
-            return Ok(Some(Source::Stream(Stream::plain(
-                self.body.clone(),
-                0,
-                len,
-            ))));
+            return Ok(Some(Source::Stream(Stream::plain(&self.body, 0, len))));
         }
         let want = match &section.text {
             None => Want::Whole,
@@ -269,13 +246,13 @@ impl Opened {
         let Some(found) = section::locate(&self.summary().root, &section.part, want) else {
             return Ok(None);
         };
-        let stream = Stream::plain(self.body.clone(), found.octets.start, found.octets.end);
+        let stream = Stream::plain(&self.body, found.octets.start, found.octets.end);
         Ok(Some(match &section.text {
             Some(SectionText::HeaderFields(names)) => {
-                Source::Octets(header::select(&stream.whole(store).await?, names, false))
+                Source::Octets(header::select(&stream.whole()?, names, false))
             }
             Some(SectionText::HeaderFieldsNot(names)) => {
-                Source::Octets(header::select(&stream.whole(store).await?, names, true))
+                Source::Octets(header::select(&stream.whole()?, names, true))
             }
             _ => Source::Stream(stream),
         }))
@@ -283,18 +260,12 @@ impl Opened {
 
     /// RFC 3516 section 4.2. Multiparts, embedded messages and the whole message have no encoding of
     /// their own.
-    async fn binary(
-        &self,
-        store: &Store,
-        numbers: &[u32],
-        partial: Option<(u32, u32)>,
-    ) -> Result<Binary> {
+    fn binary(&self, numbers: &[u32], partial: Option<(u32, u32)>) -> Result<Binary> {
         let (skip, most) = partial.map_or((0, u64::MAX), |(origin, most)| {
             (u64::from(origin), u64::from(most))
         });
-        let plain = |from, end| {
-            Binary::Octets(Stream::plain(self.body.clone(), from, end).part(skip, most))
-        };
+        let plain =
+            |from, end| Binary::Octets(Stream::plain(&self.body, from, end).part(skip, most));
         if numbers.is_empty() {
             return Ok(plain(0, self.body.len()));
         }
@@ -310,21 +281,10 @@ impl Opened {
             Some(Encoding::Identity) => plain(part.body_at, part.end_at),
             Some(encoding) => {
                 let range = (part.body_at, part.end_at);
-                Binary::Octets(
-                    Stream::decoded(store, self.body.clone(), range, encoding, (skip, most))
-                        .await?,
-                )
+                Binary::Octets(Stream::decoded(&self.body, range, encoding, (skip, most))?)
             }
         })
     }
-}
-
-fn flags_of(view: &View, found: &Found) -> FetchData {
-    FetchData::Flags(flags::of_message(
-        &found.message,
-        &view.keywords,
-        view.is_recent(found.message.uid),
-    ))
 }
 
 /// Whether an item needs the structure; the whole message does not.

@@ -55,22 +55,26 @@ pub(super) enum Field {
     InReplyTo,
 }
 
+/// A message that may match.
+pub(super) struct Candidate {
+    pub(super) seq: u32,
+    pub(super) message: Message,
+    /// Recent to this session.
+    pub(super) recent: bool,
+}
+
 /// What is known of a message.
 pub(super) struct Facts<'a> {
-    seq: u32,
-    message: &'a Message,
-    view: &'a View,
+    candidate: &'a Candidate,
     pub(super) summary: Option<&'a Summary>,
     /// The raw header of the message.
     pub(super) header: Option<&'a [u8]>,
 }
 
 impl<'a> Facts<'a> {
-    pub(super) fn new(seq: u32, message: &'a Message, view: &'a View) -> Self {
+    pub(super) fn new(candidate: &'a Candidate) -> Self {
         Self {
-            seq,
-            message,
-            view,
+            candidate,
             summary: None,
             header: None,
         }
@@ -206,12 +210,15 @@ impl Key {
     }
 
     fn leaf(&self, facts: &Facts<'_>) -> Option<bool> {
-        let message = facts.message;
-        let recent = || facts.view.is_recent(message.uid);
+        let Candidate {
+            seq,
+            message,
+            recent,
+        } = facts.candidate;
         Some(match self {
-            Self::Number(targets) => targets.contains(facts.seq),
-            Self::Recent => recent(),
-            Self::New => recent() && !message.flags.contains(Flags::SEEN),
+            Self::Number(targets) => targets.contains(*seq),
+            Self::Recent => *recent,
+            Self::New => *recent && !message.flags.contains(Flags::SEEN),
             Self::Flag(flag) => message.flags.contains(*flag),
             Self::Keyword(index) => message.keywords.contains(index),
             Self::Day(from, to) => within(Some((message.date, message.zone)), *from, *to),
