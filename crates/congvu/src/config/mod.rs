@@ -53,7 +53,6 @@ pub(crate) struct Server {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Control {
     pub(crate) socket: PathBuf,
-    pub(crate) group: Option<String>,
 }
 
 /// What the log looks like.

@@ -115,7 +115,6 @@ fn control(section: &mut Section<'_>) -> Control {
             value::path,
             PathBuf::from("/run/congvu/control.sock"),
         ),
-        group: section.find("group", value::text),
     }
 }
 
