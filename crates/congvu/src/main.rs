@@ -3,7 +3,14 @@
 //! Mail logic is not here but in the crates below; what an administrator does to the directory is
 //! in `cli`.
 
+mod certificate;
 mod config;
+mod door;
+mod log;
+mod quickstart;
+mod serve;
+mod server;
+mod settings;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -24,15 +31,29 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the server until a signal or `congvu stop` ends it.
+    Serve,
     /// Check the configuration file and everything it names; report all problems at once.
     Check,
+    /// Try it out: a server with two agencies and four accounts on this machine, without root.
+    Quickstart(quickstart::Args),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
+        Command::Serve => serve::run(&cli.config),
         Command::Check => check(&cli.config),
+        Command::Quickstart(args) => quickstart::run(&args),
     }
+}
+
+/// The executor of a server.
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("threads can be started when a program starts")
 }
 
 fn check(path: &Path) -> ExitCode {

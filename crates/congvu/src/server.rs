@@ -1,0 +1,265 @@
+//! A running server: the store, the directory, listeners, the queue and the control socket together.
+//!
+//! Invariant: a `Server` exists only when every part of it started; what fails on the way is said
+//! with its remedy, and what had started is let go. Which signals and orders end it is in `serve`.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use congvu_admin::control::ControlSocket;
+use congvu_admin::{Admin, Control, Facts};
+use congvu_directory::Directory;
+use congvu_net::listener::BindError;
+use congvu_net::tls::{CertificateFile, CertificateProblem, ServerTls};
+use congvu_net::{Gate, Listener, Stopper};
+use congvu_store::{Options, Report, Store, Timestamp};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tracing::{info, warn};
+
+use crate::certificate;
+use crate::config::Config;
+use crate::door::{self, Live};
+use crate::log::Levels;
+use crate::settings;
+
+/// How long connections may finish what is under way. The rest until the 10 s in which the server has
+/// promised to be gone is for the store.
+const DRAIN: Duration = Duration::from_secs(7);
+
+/// Orders of administrators that wait; more than one at a time is rare.
+const ORDERS: usize = 8;
+
+/// Days before the end of a certificate when we begin to warn.
+const EXPIRY_DAYS: u64 = 21;
+
+/// Open files beside connections: the store's segments, sled, sockets, the log.
+const OTHER_FILES: usize = 512;
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error("cannot create the data folder {0}: {1}")]
+    Folder(PathBuf, io::Error),
+    #[error("cannot open the store in {0}: {1}")]
+    Store(PathBuf, congvu_store::Error),
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Certificates(Vec<CertificateProblem>),
+    #[error("cannot make a certificate in {0}: {1}")]
+    SelfSigned(PathBuf, io::Error),
+    #[error("{0}: {1}")]
+    Listener(String, BindError),
+    #[error("cannot create the control socket {0}: {1}")]
+    Control(PathBuf, io::Error),
+    #[error("{0}")]
+    Settings(#[from] settings::SettingsError),
+    #[error("starting was broken off")]
+    Broken,
+}
+
+/// Everything that runs.
+pub(crate) struct Server {
+    path: PathBuf,
+    config: Config,
+    levels: Levels,
+    store: Store,
+    admin: Admin,
+    tls: ServerTls,
+    live: Arc<Live>,
+    stopper: Stopper,
+    orders: mpsc::Receiver<Control>,
+    control: AbortHandle,
+}
+
+impl Server {
+    /// Starts everything that `config`, read from `path`, says.
+    pub(crate) async fn start(
+        path: &Path,
+        config: Config,
+        levels: Levels,
+    ) -> Result<Self, StartError> {
+        let opened = config.clone();
+        let (store, report, tls) = tokio::task::spawn_blocking(move || open(&opened))
+            .await
+            .map_err(|_| StartError::Broken)??;
+        tell(&report);
+        warn_of_expiry(&tls);
+        warn_of_few_files(config.limits.connections);
+
+        let directory = Directory::new(store.clone());
+        let live = Arc::new(Live::new(&config, &directory));
+        let stopper = Stopper::new();
+        let sockets = bind(&config)?;
+        let gate = Gate::new(config.limits.connections, config.access.unlimited.clone());
+        let mut listening = Vec::new();
+        for (listener, sockets) in config.listeners.iter().zip(sockets) {
+            for address in sockets.addresses() {
+                info!(listener = listener.name, %address, "listening");
+                listening.push(format!("{} {address}", listener.name));
+            }
+            let door = door::door(listener, &config, &tls, &gate);
+            door::open(listener.kind, sockets, door, &live, &stopper);
+        }
+        let queue = settings::queue(&config).await?;
+        tokio::spawn(congvu_queue::run(directory.clone(), queue, stopper.signal()));
+
+        let (sender, orders) = mpsc::channel(ORDERS);
+        let facts = Facts {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            listeners: listening,
+            started: Timestamp::now(),
+        };
+        let admin = Admin::serving(directory, facts, sender);
+        let control = serve_control(&config.control.socket, admin.clone())?;
+        let path = path.to_owned();
+        Ok(Self { path, config, levels, store, admin, tls, live, stopper, orders, control })
+    }
+
+    /// Performs administrators' requests.
+    pub(crate) fn admin(&self) -> &Admin {
+        &self.admin
+    }
+
+    /// The next order of an administrator.
+    pub(crate) async fn order(&mut self) -> Option<Control> {
+        self.orders.recv().await
+    }
+
+    /// Takes over certificates and settings from the file; on any problem everything stays.
+    pub(crate) async fn reload(&mut self) -> Result<(), Vec<String>> {
+        let path = self.path.clone();
+        let tls = self.tls.clone();
+        let taken = tokio::task::spawn_blocking(move || {
+            let config = Config::load(&path).map_err(|problems| texts(&problems))?;
+            let files = certificates(&config).map_err(|error| vec![error.to_string()])?;
+            tls.reload(&files).map_err(|problems| texts(&problems))?;
+            Ok(config)
+        });
+        let config = taken.await.unwrap_or_else(|_| Err(vec!["reading was broken off".into()]))?;
+        for setting in fixed(&self.config, &config) {
+            warn!(setting, "setting changed, but needs a restart");
+        }
+        warn_of_expiry(&self.tls);
+        self.levels.set(config.log);
+        self.live.set(&config);
+        self.config = config;
+        info!("configuration reloaded");
+        Ok(())
+    }
+
+    /// Ends everything: what is under way finishes or is refused, the store is closed.
+    pub(crate) async fn stop(self) {
+        self.control.abort();
+        if !self.stopper.stop(DRAIN).await {
+            warn!("some connections had to be cut off");
+        }
+        if let Err(error) = self.store.close().await {
+            warn!(%error, "store not closed cleanly; the next start repairs it");
+        }
+    }
+}
+
+/// The blocking part of the start.
+fn open(config: &Config) -> Result<(Store, Report, ServerTls), StartError> {
+    let folder = &config.server.data;
+    std::fs::create_dir_all(folder).map_err(|e| StartError::Folder(folder.clone(), e))?;
+    let files = certificates(config)?;
+    let tls = ServerTls::load(&files).map_err(StartError::Certificates)?;
+    let (store, report) = Store::open(folder, Options::default())
+        .map_err(|error| StartError::Store(folder.clone(), error))?;
+    Ok((store, report, tls))
+}
+
+/// The configured certificates, or our own.
+fn certificates(config: &Config) -> Result<Vec<CertificateFile>, StartError> {
+    if !config.tls.certificates.is_empty() {
+        return Ok(config.tls.certificates.clone());
+    }
+    let folder = config.server.data.join("tls");
+    let file = certificate::self_signed(&folder, &[&config.server.hostname, "localhost"])
+        .map_err(|error| StartError::SelfSigned(folder.clone(), error))?;
+    warn!(
+        certificate = %file.chain.display(),
+        "no certificate is configured; mail programs will warn about our own"
+    );
+    Ok(vec![file])
+}
+
+fn bind(config: &Config) -> Result<Vec<Listener>, StartError> {
+    let bind = |name: &str, addresses: &[SocketAddr]| {
+        Listener::bind(addresses).map_err(|error| StartError::Listener(name.to_owned(), error))
+    };
+    config.listeners.iter().map(|listener| bind(&listener.name, &listener.addresses)).collect()
+}
+
+fn serve_control(path: &Path, admin: Admin) -> Result<AbortHandle, StartError> {
+    let failed = |error| StartError::Control(path.to_owned(), error);
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let socket = ControlSocket::bind(path).map_err(failed)?;
+    Ok(tokio::spawn(async move { socket.serve(admin).await }).abort_handle())
+}
+
+/// What opening the store found.
+fn tell(report: &Report) {
+    info!(replayed = report.replayed, "store opened");
+    if let Some(reason) = &report.rebuilt {
+        warn!(reason, "index rebuilt from the log");
+    }
+    if report.cut > 0 {
+        warn!(octets = report.cut, "torn end of the log cut; nothing in it was acknowledged");
+    }
+    for frame in &report.damaged {
+        tracing::error!(frame, "damaged frame in the log; restore it from a backup");
+    }
+}
+
+fn warn_of_expiry(tls: &ServerTls) {
+    let soon = std::time::SystemTime::now() + Duration::from_hours(24 * EXPIRY_DAYS);
+    for facts in tls.certificates() {
+        let Some(end) = facts.not_after.filter(|end| *end <= soon) else { continue };
+        let certificate = facts.chain.display();
+        match end.duration_since(std::time::SystemTime::now()) {
+            Ok(left) => warn!(%certificate, days = left.as_secs() / 86_400, "certificate ends soon"),
+            Err(_) => warn!(%certificate, "certificate has ended; clients will refuse it"),
+        }
+    }
+}
+
+/// Every connection needs a file descriptor.
+fn warn_of_few_files(connections: usize) {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let allowed = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
+    if let Some(allowed) = allowed
+        && allowed < connections.saturating_add(OTHER_FILES)
+    {
+        warn!(
+            allowed,
+            connections, "fewer open files are allowed than limits.connections needs; raise LimitNOFILE"
+        );
+    }
+}
+
+/// Settings that differ but take effect only at a start.
+fn fixed(old: &Config, new: &Config) -> Vec<&'static str> {
+    [
+        ("[server]", old.server != new.server),
+        ("[control]", old.control != new.control),
+        ("[[listener]]", old.listeners != new.listeners),
+        ("log.format", old.log.format != new.log.format),
+        ("access.unlimited", old.access.unlimited != new.access.unlimited),
+        ("limits.connections", old.limits.connections != new.limits.connections),
+    ]
+    .into_iter()
+    .filter_map(|(name, differs)| differs.then_some(name))
+    .collect()
+}
+
+fn texts<T: ToString>(problems: &[T]) -> Vec<String> {
+    problems.iter().map(T::to_string).collect()
+}

@@ -1,0 +1,54 @@
+//! From the configuration to the settings of the services.
+
+use congvu_smtp::ask::Kind;
+
+use crate::config::{self, Config};
+
+/// Why settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    #[error("{0}")]
+    Dns(#[from] congvu_net::dns::DnsFailure),
+    #[error("{0}")]
+    Tls(#[from] congvu_net::tls::TlsError),
+    #[error("cannot read credentials from {0}: {1}")]
+    Credentials(std::path::PathBuf, String),
+}
+
+/// Receiving.
+pub(crate) fn smtpd(config: &Config) -> congvu_smtpd::Settings {
+    let rate = |rate: config::Rate| congvu_smtpd::Rate { hour: rate.hour, day: rate.day };
+    congvu_smtpd::Settings {
+        hostname: config.server.hostname.clone(),
+        size_limit: config.limits.message_size,
+        rcpts_most: config.limits.recipients,
+        own_rcpts_most: config.limits.recipients_submission,
+        zone: config.server.zone,
+        relay: config.access.relay.clone(),
+        lmtp: config.access.lmtp.clone(),
+        rates: congvu_smtpd::Rates {
+            account_messages: rate(config.rates.account_messages),
+            account_rcpts: rate(config.rates.account_recipients),
+            network_messages: rate(config.rates.network_messages),
+        },
+    }
+}
+
+/// Reading.
+pub(crate) fn imapd(config: &Config) -> congvu_imapd::Settings {
+    congvu_imapd::Settings {
+        hostname: config.server.hostname.clone(),
+        sessions_per_account: config.limits.imap_sessions_per_account,
+        message_limit: config.limits.message_size,
+        ..congvu_imapd::Settings::default()
+    }
+}
+
+/// The IMAP machine.
+pub(crate) fn imap(config: &Config) -> congvu_imap::server::Config {
+    congvu_imap::server::Config {
+        tls_available: true,
+        append_limit: config.limits.message_size,
+        ..congvu_imap::server::Config::default()
+    }
+}
