@@ -29,7 +29,12 @@ pub(crate) fn self_signed(folder: &Path, names: &[&str]) -> io::Result<Certifica
 
 fn write(path: &Path, mode: u32, text: &str) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(mode).open(path)?;
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode)
+        .open(path)?;
     file.write_all(text.as_bytes())
 }
 
@@ -46,9 +51,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = self_signed(folder.path(), &["mail.so-noivu.test", "127.0.0.1"]).unwrap();
         let first = fs::read(&file.chain).unwrap();
-        assert_eq!(self_signed(folder.path(), &["mail.so-noivu.test"]).unwrap(), file);
+        assert_eq!(
+            self_signed(folder.path(), &["mail.so-noivu.test"]).unwrap(),
+            file
+        );
         assert_eq!(fs::read(&file.chain).unwrap(), first);
-        assert_eq!(fs::metadata(&file.key).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&file.key).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         assert!(ServerTls::load(&[file]).is_ok());
     }
 }

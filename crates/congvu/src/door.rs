@@ -43,16 +43,15 @@ impl Live {
     }
 
     fn now(&self) -> Current {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
 impl Current {
-    fn new(
-        config: &Config,
-        smtpd: congvu_smtpd::Shared,
-        imapd: Arc<congvu_imapd::Shared>,
-    ) -> Self {
+    fn new(config: &Config, smtpd: congvu_smtpd::Shared, imapd: Arc<congvu_imapd::Shared>) -> Self {
         // There is always a certificate, if need be our own.
         let machine = |kind| Arc::new(smtpd.settings().machine(kind, true));
         Self {

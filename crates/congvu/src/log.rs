@@ -35,7 +35,10 @@ pub(crate) fn start(log: Log) -> Levels {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_ansi(false).boxed(),
     };
-    tracing_subscriber::registry().with(filter).with(lines).init();
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .init();
     std::panic::set_hook(Box::new(note));
     Levels(handle)
 }
@@ -43,11 +46,16 @@ pub(crate) fn start(log: Log) -> Levels {
 /// Our crates at the chosen level; libraries only with warnings, since their details are not ours.
 fn targets(log: Log) -> Targets {
     let ours = LevelFilter::from_level(log.level);
-    Targets::new().with_default(ours.min(LevelFilter::WARN)).with_target("congvu", ours)
+    Targets::new()
+        .with_default(ours.min(LevelFilter::WARN))
+        .with_target("congvu", ours)
 }
 
 fn note(panic: &PanicHookInfo<'_>) {
-    let message = panic.payload_as_str().unwrap_or("(no text)");
-    let place = panic.location().map(ToString::to_string).unwrap_or_default();
-    tracing::error!(message, place, "panicked; this is a fault of the program");
+    let reason = panic.payload_as_str().unwrap_or("(no text)");
+    let place = panic
+        .location()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    tracing::error!(reason, place, "panicked; this is a fault of the program");
 }

@@ -71,7 +71,10 @@ async fn reload(server: &mut Server) -> Result<(), Vec<String>> {
     }
     let result = server.reload().await;
     for problem in result.as_ref().err().into_iter().flatten() {
-        error!(problem, "configuration not reloaded; everything stays as it was");
+        error!(
+            problem,
+            "configuration not reloaded; everything stays as it was"
+        );
     }
     notify(&[NotifyState::Ready]);
     result

@@ -21,10 +21,9 @@ use tokio::task::AbortHandle;
 use tracing::{info, warn};
 
 use crate::certificate;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::door::{self, Live};
 use crate::log::Levels;
-use crate::settings;
 
 /// How long connections may finish what is under way. The rest until the 10 s in which the server has
 /// promised to be gone is for the store.
@@ -54,8 +53,6 @@ pub(crate) enum StartError {
     Listener(String, BindError),
     #[error("cannot create the control socket {0}: {1}")]
     Control(PathBuf, io::Error),
-    #[error("{0}")]
-    Settings(#[from] settings::SettingsError),
     #[error("starting was broken off")]
     Broken,
 }
@@ -103,8 +100,6 @@ impl Server {
             let door = door::door(listener, &config, &tls, &gate);
             door::open(listener.kind, sockets, door, &live, &stopper);
         }
-        let queue = settings::queue(&config).await?;
-        tokio::spawn(congvu_queue::run(directory.clone(), queue, stopper.signal()));
 
         let (sender, orders) = mpsc::channel(ORDERS);
         let facts = Facts {
@@ -113,9 +108,20 @@ impl Server {
             started: Timestamp::now(),
         };
         let admin = Admin::serving(directory, facts, sender);
-        let control = serve_control(&config.control.socket, admin.clone())?;
+        let control = serve_control(&config.control, admin.clone())?;
         let path = path.to_owned();
-        Ok(Self { path, config, levels, store, admin, tls, live, stopper, orders, control })
+        Ok(Self {
+            path,
+            config,
+            levels,
+            store,
+            admin,
+            tls,
+            live,
+            stopper,
+            orders,
+            control,
+        })
     }
 
     /// Performs administrators' requests.
@@ -138,7 +144,9 @@ impl Server {
             tls.reload(&files).map_err(|problems| texts(&problems))?;
             Ok(config)
         });
-        let config = taken.await.unwrap_or_else(|_| Err(vec!["reading was broken off".into()]))?;
+        let config = taken
+            .await
+            .unwrap_or_else(|_| Err(vec!["reading was broken off".into()]))?;
         for setting in fixed(&self.config, &config) {
             warn!(setting, "setting changed, but needs a restart");
         }
@@ -192,15 +200,20 @@ fn bind(config: &Config) -> Result<Vec<Listener>, StartError> {
     let bind = |name: &str, addresses: &[SocketAddr]| {
         Listener::bind(addresses).map_err(|error| StartError::Listener(name.to_owned(), error))
     };
-    config.listeners.iter().map(|listener| bind(&listener.name, &listener.addresses)).collect()
+    config
+        .listeners
+        .iter()
+        .map(|listener| bind(&listener.name, &listener.addresses))
+        .collect()
 }
 
-fn serve_control(path: &Path, admin: Admin) -> Result<AbortHandle, StartError> {
+fn serve_control(control: &config::Control, admin: Admin) -> Result<AbortHandle, StartError> {
+    let path = control.socket.as_path();
     let failed = |error| StartError::Control(path.to_owned(), error);
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
-    let socket = ControlSocket::bind(path).map_err(failed)?;
+    let socket = ControlSocket::bind(path, control.group.as_deref()).map_err(failed)?;
     Ok(tokio::spawn(async move { socket.serve(admin).await }).abort_handle())
 }
 
@@ -211,7 +224,10 @@ fn tell(report: &Report) {
         warn!(reason, "index rebuilt from the log");
     }
     if report.cut > 0 {
-        warn!(octets = report.cut, "torn end of the log cut; nothing in it was acknowledged");
+        warn!(
+            octets = report.cut,
+            "torn end of the log cut; nothing in it was acknowledged"
+        );
     }
     for frame in &report.damaged {
         tracing::error!(frame, "damaged frame in the log; restore it from a backup");
@@ -221,11 +237,14 @@ fn tell(report: &Report) {
 fn warn_of_expiry(tls: &ServerTls) {
     let soon = std::time::SystemTime::now() + Duration::from_hours(24 * EXPIRY_DAYS);
     for facts in tls.certificates() {
-        let Some(end) = facts.not_after.filter(|end| *end <= soon) else { continue };
+        let Some(end) = facts.not_after.filter(|end| *end <= soon) else {
+            continue;
+        };
         let certificate = facts.chain.display();
-        match end.duration_since(std::time::SystemTime::now()) {
-            Ok(left) => warn!(%certificate, days = left.as_secs() / 86_400, "certificate ends soon"),
-            Err(_) => warn!(%certificate, "certificate has ended; clients will refuse it"),
+        if let Ok(left) = end.duration_since(std::time::SystemTime::now()) {
+            warn!(%certificate, days = left.as_secs() / 86_400, "certificate ends soon");
+        } else {
+            warn!(%certificate, "certificate has ended; clients will refuse it");
         }
     }
 }
@@ -233,14 +252,17 @@ fn warn_of_expiry(tls: &ServerTls) {
 /// Every connection needs a file descriptor.
 fn warn_of_few_files(connections: usize) {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"));
     let allowed = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
     if let Some(allowed) = allowed
         && allowed < connections.saturating_add(OTHER_FILES)
     {
         warn!(
             allowed,
-            connections, "fewer open files are allowed than limits.connections needs; raise LimitNOFILE"
+            connections,
+            "fewer open files are allowed than limits.connections needs; raise LimitNOFILE"
         );
     }
 }
@@ -252,8 +274,14 @@ fn fixed(old: &Config, new: &Config) -> Vec<&'static str> {
         ("[control]", old.control != new.control),
         ("[[listener]]", old.listeners != new.listeners),
         ("log.format", old.log.format != new.log.format),
-        ("access.unlimited", old.access.unlimited != new.access.unlimited),
-        ("limits.connections", old.limits.connections != new.limits.connections),
+        (
+            "access.unlimited",
+            old.access.unlimited != new.access.unlimited,
+        ),
+        (
+            "limits.connections",
+            old.limits.connections != new.limits.connections,
+        ),
     ]
     .into_iter()
     .filter_map(|(name, differs)| differs.then_some(name))

@@ -1,23 +1,13 @@
 //! From the configuration to the settings of the services.
 
-use congvu_smtp::ask::Kind;
-
 use crate::config::{self, Config};
-
-/// Why settings cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SettingsError {
-    #[error("{0}")]
-    Dns(#[from] congvu_net::dns::DnsFailure),
-    #[error("{0}")]
-    Tls(#[from] congvu_net::tls::TlsError),
-    #[error("cannot read credentials from {0}: {1}")]
-    Credentials(std::path::PathBuf, String),
-}
 
 /// Receiving.
 pub(crate) fn smtpd(config: &Config) -> congvu_smtpd::Settings {
-    let rate = |rate: config::Rate| congvu_smtpd::Rate { hour: rate.hour, day: rate.day };
+    let rate = |rate: config::Rate| congvu_smtpd::Rate {
+        hour: rate.hour,
+        day: rate.day,
+    };
     congvu_smtpd::Settings {
         hostname: config.server.hostname.clone(),
         size_limit: config.limits.message_size,
@@ -38,7 +28,6 @@ pub(crate) fn smtpd(config: &Config) -> congvu_smtpd::Settings {
 pub(crate) fn imapd(config: &Config) -> congvu_imapd::Settings {
     congvu_imapd::Settings {
         hostname: config.server.hostname.clone(),
-        sessions_per_account: config.limits.imap_sessions_per_account,
         message_limit: config.limits.message_size,
         ..congvu_imapd::Settings::default()
     }

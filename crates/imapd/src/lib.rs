@@ -73,7 +73,7 @@ pub struct Shared {
     pub(crate) store: Store,
     pub(crate) directory: Directory,
     pub(crate) settings: Settings,
-    pub(crate) recent: recent::Recent,
+    pub(crate) recent: Arc<recent::Recent>,
 }
 
 impl Shared {
@@ -83,7 +83,17 @@ impl Shared {
             store: directory.store().clone(),
             directory,
             settings,
-            recent: recent::Recent::default(),
+            recent: Arc::default(),
+        })
+    }
+
+    /// The same server with other settings, for connections from now on.
+    pub fn with_settings(&self, settings: Settings) -> Arc<Self> {
+        Arc::new(Self {
+            store: self.store.clone(),
+            directory: self.directory.clone(),
+            settings,
+            recent: Arc::clone(&self.recent),
         })
     }
 }

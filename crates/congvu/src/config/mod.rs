@@ -53,6 +53,7 @@ pub(crate) struct Server {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Control {
     pub(crate) socket: PathBuf,
+    pub(crate) group: Option<String>,
 }
 
 /// What the log looks like.
@@ -128,7 +129,6 @@ pub(crate) struct Limits {
     pub(crate) recipients_submission: u32,
     pub(crate) connections: usize,
     pub(crate) connections_per_address: PerAddress,
-    pub(crate) imap_sessions_per_account: u32,
 }
 
 /// Connections of one address, by kind of listener.
@@ -239,6 +239,11 @@ impl Config {
 mod tests {
     use super::*;
 
+    /// Readable in the panic of an `unwrap`.
+    fn texts(problems: &[Problem]) -> Vec<String> {
+        problems.iter().map(ToString::to_string).collect()
+    }
+
     #[test]
     fn the_annotated_file_says_the_defaults() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/congvu.toml");
@@ -267,15 +272,9 @@ mod tests {
             .collect();
         assert!(opened.len() > 50);
         let opened = opened.join("\n");
-        let config = Config::parse(&path, &opened, false).unwrap_or_else(|problems| {
-            panic!(
-                "{}",
-                problems
-                    .iter()
-                    .map(|p| format!("{p}\n"))
-                    .collect::<String>()
-            )
-        });
+        let config = Config::parse(&path, &opened, false)
+            .map_err(|problems| texts(&problems))
+            .unwrap();
         assert!(!config.routes.is_empty());
         assert!(!config.tls.certificates.is_empty());
     }

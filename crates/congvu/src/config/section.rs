@@ -31,8 +31,6 @@ const CONNECTIONS_SUBMISSION: usize = 500;
 const CONNECTIONS_LMTP: usize = 100;
 /// An office of 400 people behind one address, with five connections each.
 const CONNECTIONS_IMAP: usize = 2_000;
-/// Thunderbird keeps five connections, phones two to four each.
-const IMAP_SESSIONS: u32 = 60;
 /// 200 an hour is one every 18 seconds: above any person, below any spam run.
 const ACCOUNT_MESSAGES: Rate = Rate {
     hour: 200,
@@ -115,6 +113,7 @@ fn control(section: &mut Section<'_>) -> Control {
             value::path,
             PathBuf::from("/run/congvu/control.sock"),
         ),
+        group: section.find("group", value::text),
     }
 }
 
@@ -211,11 +210,6 @@ fn limits(section: &mut Section<'_>) -> Limits {
         ),
         connections: section.get("connections", value::bound, CONNECTIONS),
         connections_per_address: section.section("connections-per-address", per_address),
-        imap_sessions_per_account: section.get(
-            "imap-sessions-per-account",
-            value::positive,
-            IMAP_SESSIONS,
-        ),
     }
 }
 

@@ -21,10 +21,19 @@ impl Folder {
     pub(super) fn open(keep: Option<&Path>) -> io::Result<Self> {
         let Some(keep) = keep else {
             let temporary = tempfile::Builder::new().prefix("congvu-").tempdir()?;
-            return Ok(Self { path: temporary.path().to_owned(), _temporary: Some(temporary) });
+            return Ok(Self {
+                path: temporary.path().to_owned(),
+                _temporary: Some(temporary),
+            });
         };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(keep)?;
-        Ok(Self { path: keep.canonicalize()?, _temporary: None })
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(keep)?;
+        Ok(Self {
+            path: keep.canonicalize()?,
+            _temporary: None,
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -46,7 +55,13 @@ impl Folder {
 
     /// Writes certificate and configuration; the latter anew each time, because ports may change.
     pub(super) fn write_config(&self, ports: &Ports) -> io::Result<PathBuf> {
-        let names = ["localhost", "127.0.0.1", "::1", "mail.xa-binhminh.test", "mail.so-noivu.test"];
+        let names = [
+            "localhost",
+            "127.0.0.1",
+            "::1",
+            "mail.xa-binhminh.test",
+            "mail.so-noivu.test",
+        ];
         let certificate = certificate::self_signed(&self.path.join("tls"), &names)?;
         let here = self.path.display();
         let listener = |kind: &str, port: u16| {
@@ -82,11 +97,19 @@ mod tests {
     fn the_configuration_made_is_a_good_one() {
         let outside = tempfile::tempdir().unwrap();
         let folder = Folder::open(Some(&outside.path().join("kept"))).unwrap();
-        assert_eq!(fs::metadata(folder.path()).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(
+            fs::metadata(folder.path()).unwrap().permissions().mode() & 0o777,
+            0o700
+        );
         let path = folder.write_config(&Ports::choose(None).unwrap()).unwrap();
         let config = Config::load(&path).unwrap();
         assert_eq!(config.listeners.len(), 6);
-        assert!(config.listeners.iter().all(|l| l.addresses.iter().all(|a| a.ip().is_loopback())));
+        assert!(
+            config
+                .listeners
+                .iter()
+                .all(|l| l.addresses.iter().all(|a| a.ip().is_loopback()))
+        );
     }
 
     #[test]

@@ -42,9 +42,11 @@ pub(super) async fn send(
 ) -> Result<String, LetterError> {
     let (from, to) = (people.sending_post(), &people.receiver().address);
     let seconds = Timestamp::now().0 / 1_000;
-    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
     // Told apart from those of earlier starts in a kept folder.
-    let subject = format!("Công văn số {}: Chào mừng đến với Congvu", seconds % 100_000);
+    let subject = format!(
+        "Công văn số {}: Chào mừng đến với Congvu",
+        seconds % 100_000
+    );
     let text = format!(
         "Kính gửi: {}\n\n\
          Hệ thống thư điện tử công vụ đã sẵn sàng. Thư này được gửi qua cổng submission\n\
@@ -78,12 +80,27 @@ pub(super) async fn send(
         }),
     });
     let transaction = Transaction {
-        mail: Mail { from: from.to_owned(), size: Some(octets.len() as u64), ..Mail::default() },
-        rcpts: vec![Rcpt { to: to.clone(), ..Rcpt::default() }],
+        mail: Mail {
+            from: from.to_owned(),
+            size: Some(octets.len() as u64),
+            ..Mail::default()
+        },
+        rcpts: vec![Rcpt {
+            to: to.clone(),
+            ..Rcpt::default()
+        }],
     };
-    let mut sender =
-        Sender { transaction: Some(transaction), octets: Some(octets), outcome: None, failed: None };
-    let link = Link { stream, tls, implicit: false };
+    let mut sender = Sender {
+        transaction: Some(transaction),
+        octets: Some(octets),
+        outcome: None,
+        failed: None,
+    };
+    let link = Link {
+        stream,
+        tls,
+        implicit: false,
+    };
     let ending = drive(link, &mut machine, &mut sender, Shutdown::never()).await;
     if let Some(error) = sender.failed {
         return Err(LetterError::Session(error));
@@ -108,7 +125,10 @@ struct Sender {
 impl Service<Client> for Sender {
     async fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
-            Ask::Next(_) => self.transaction.take().map_or(Answer::Quit, Answer::Transaction),
+            Ask::Next(_) => self
+                .transaction
+                .take()
+                .map_or(Answer::Quit, Answer::Transaction),
             Ask::Body => self.octets.take().map_or(Answer::End, Answer::Chunk),
             Ask::Done(outcomes) => {
                 self.outcome = outcomes.into_iter().next();

@@ -63,7 +63,10 @@ enum QuickstartError {
 /// Runs the quick start.
 pub(crate) fn run(args: &Args) -> ExitCode {
     // Only what goes wrong belongs between the lines that are meant for the reader.
-    let levels = log::start(Log { format: LogFormat::Text, level: Level::ERROR });
+    let levels = log::start(Log {
+        format: LogFormat::Text,
+        level: Level::ERROR,
+    });
     match crate::runtime().block_on(show(args, levels)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -84,10 +87,13 @@ async fn show(args: &Args, levels: log::Levels) -> Result<(), QuickstartError> {
 
     let shown = demonstrate(&server, &folder, &ports).await;
     if shown.is_ok() && !args.exit_after_letter {
-        println!("\nThe server runs. Ctrl-C stops it{}.", match args.keep {
-            Some(_) => "; its data stays",
-            None => " and removes its data (--keep DIR keeps it)",
-        });
+        println!(
+            "\nThe server runs. Ctrl-C stops it{}.",
+            match args.keep {
+                Some(_) => "; its data stays",
+                None => " and removes its data (--keep DIR keeps it)",
+            }
+        );
         std::io::stdout().flush()?;
         serve::attend(&mut server).await;
         println!("Stopping …");
@@ -129,18 +135,55 @@ async fn demonstrate(
 /// Tells where everything is.
 fn introduce(folder: &Folder, ports: &Ports, people: &People) -> Result<(), QuickstartError> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "Congvu is running on this machine, data in {}\n", folder.path().display())?;
-    writeln!(out, "Accounts (the post vanthu@ of each agency is operated by its person):")?;
+    writeln!(
+        out,
+        "Congvu is running on this machine, data in {}\n",
+        folder.path().display()
+    )?;
+    writeln!(
+        out,
+        "Accounts (the post vanthu@ of each agency is operated by its person):"
+    )?;
     for account in people.all() {
-        writeln!(out, "  {:<30} password {}", account.address, account.password)?;
+        writeln!(
+            out,
+            "  {:<30} password {}",
+            account.address, account.password
+        )?;
     }
-    writeln!(out, "\nSettings for a mail program; the user name is the full address:")?;
-    writeln!(out, "  incoming  IMAP  127.0.0.1  port {}  TLS       (or {} STARTTLS)", ports.imaps, ports.imap)?;
-    writeln!(out, "  outgoing  SMTP  127.0.0.1  port {}  TLS       (or {} STARTTLS)", ports.submissions, ports.submission)?;
-    writeln!(out, "  A person reads the post as  vanthu@xa-binhminh.test*an.nguyen@xa-binhminh.test")?;
-    writeln!(out, "  The certificate is self-signed: a program asks once, accept it, or trust {}", folder.certificate().display())?;
-    writeln!(out, "\nFor other mail servers: SMTP 127.0.0.1 port {}, LMTP port {}", ports.mx, ports.lmtp)?;
-    writeln!(out, "For an administrator:   congvu --config {} account list", folder.config().display())?;
+    writeln!(
+        out,
+        "\nSettings for a mail program; the user name is the full address:"
+    )?;
+    writeln!(
+        out,
+        "  incoming  IMAP  127.0.0.1  port {}  TLS       (or {} STARTTLS)",
+        ports.imaps, ports.imap
+    )?;
+    writeln!(
+        out,
+        "  outgoing  SMTP  127.0.0.1  port {}  TLS       (or {} STARTTLS)",
+        ports.submissions, ports.submission
+    )?;
+    writeln!(
+        out,
+        "  A person reads the post as  vanthu@xa-binhminh.test*an.nguyen@xa-binhminh.test"
+    )?;
+    writeln!(
+        out,
+        "  The certificate is self-signed: a program asks once, accept it, or trust {}",
+        folder.certificate().display()
+    )?;
+    writeln!(
+        out,
+        "\nFor other mail servers: SMTP 127.0.0.1 port {}, LMTP port {}",
+        ports.mx, ports.lmtp
+    )?;
+    writeln!(
+        out,
+        "For an administrator:   congvu --config {} account list",
+        folder.config().display()
+    )?;
     out.flush()?;
     Ok(())
 }

@@ -76,7 +76,9 @@ impl People {
             people.extend(settle(admin, agency).await?);
         }
         let people = Self(people);
-        people.write(accounts).map_err(|error| PeopleError::File(shown, error))?;
+        people
+            .write(accounts)
+            .map_err(|error| PeopleError::File(shown, error))?;
         Ok(people)
     }
 
@@ -98,7 +100,11 @@ impl People {
             writeln!(text, "{} {}", person.address, person.password).map_err(io::Error::other)?;
         }
         let mut options = std::fs::OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
+        let mut file = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
         file.write_all(text.as_bytes())
     }
 
@@ -172,7 +178,10 @@ async fn settle(admin: &Admin, agency: &Agency) -> Result<[Person; 2], PeopleErr
         };
         let text = password.and_then(|plain| String::from_utf8(plain.0.expose().to_vec()).ok());
         let password = text.ok_or_else(|| PeopleError::NoPassword(address.to_owned()))?;
-        Ok::<_, PeopleError>(Person { address: address.to_owned(), password })
+        Ok::<_, PeopleError>(Person {
+            address: address.to_owned(),
+            password,
+        })
     };
     let (address, name) = agency.person;
     let person = account(address, name, Kind::Person, Vec::new()).await?;

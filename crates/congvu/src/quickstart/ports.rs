@@ -32,7 +32,11 @@ impl Ports {
             held.push((listener.local_addr()?.port(), listener));
         }
         let mut ports = held.iter().map(|(port, _)| *port);
-        let mut next = || ports.next().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound));
+        let mut next = || {
+            ports
+                .next()
+                .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+        };
         Ok(Self {
             mx: next()?,
             submission: next()?,
@@ -54,8 +58,14 @@ mod tests {
         let base = taken.local_addr().unwrap().port();
         let ports = Ports::choose(Some(base)).unwrap();
         assert_ne!(ports.mx, base);
-        let mut all =
-            vec![ports.mx, ports.submission, ports.submissions, ports.lmtp, ports.imap, ports.imaps];
+        let mut all = vec![
+            ports.mx,
+            ports.submission,
+            ports.submissions,
+            ports.lmtp,
+            ports.imap,
+            ports.imaps,
+        ];
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), 6);

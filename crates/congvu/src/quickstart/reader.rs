@@ -46,11 +46,15 @@ pub(super) async fn fetch(
     let (stream, _) = connect(&[address], Source::default()).await?;
     let tls = Some(Tls::Client(client.verified("localhost")?));
     let mut reader = Reader::new(person, subject);
-    let link = Link { stream, tls, implicit: true };
+    let link = Link {
+        stream,
+        tls,
+        implicit: true,
+    };
     let ending = drive(link, &mut reader, &mut Nobody, Shutdown::never()).await;
     match reader.stage {
         Stage::Done(letter) => Ok(letter),
-        Stage::Refused(line) => Err(ReaderError::Refused(line)),
+        Stage::Refused(reply) => Err(ReaderError::Refused(reply)),
         _ if reader.late => Err(ReaderError::Late),
         _ => Err(ReaderError::Connection(ending)),
     }
@@ -64,9 +68,9 @@ enum Stage {
     Select,
     /// For a message to come.
     Idle,
-    /// For the end of IDLE, with this many messages.
-    Idled(u32),
-    Fetch(u32),
+    /// For the end of IDLE.
+    Idled,
+    Fetch,
     Done(String),
     Refused(String),
 }
@@ -102,7 +106,11 @@ impl Reader {
     fn new(person: &Person, subject: &str) -> Self {
         let quote = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
         Self {
-            login: format!("a LOGIN {} {}\r\n", quote(&person.address), quote(&person.password)),
+            login: format!(
+                "a LOGIN {} {}\r\n",
+                quote(&person.address),
+                quote(&person.password)
+            ),
             subject: subject.to_owned(),
             input: Vec::new(),
             stage: Stage::Greeting,
@@ -125,23 +133,31 @@ impl Reader {
             let (part, after) = rest.split_at_checked(end)?;
             line.extend_from_slice(part);
             rest = after.get(2..)?;
-            let Some(length) = literal_length(part) else { break };
+            let Some(length) = literal_length(part) else {
+                break;
+            };
             let (octets, after) = rest.split_at_checked(length)?;
             literal = Some(octets.to_vec());
             rest = after;
         }
         self.input = rest.to_vec();
         self.marker += 1;
-        Some(Response { line: String::from_utf8_lossy(&line).into_owned(), literal })
+        Some(Response {
+            line: String::from_utf8_lossy(&line).into_owned(),
+            literal,
+        })
     }
 
     /// What to say to a response; nothing if there is more to wait for.
     fn follow(&mut self, response: Response) -> Option<String> {
         let Response { line, literal } = response;
-        if let Some(number) = line.strip_prefix("* ").and_then(|r| r.strip_suffix(" EXISTS")) {
+        if let Some(number) = line
+            .strip_prefix("* ")
+            .and_then(|r| r.strip_suffix(" EXISTS"))
+        {
             self.exists = number.parse().unwrap_or(self.exists);
             if matches!(self.stage, Stage::Idle) && self.exists > self.seen {
-                self.stage = Stage::Idled(self.exists);
+                self.stage = Stage::Idled;
                 return Some("DONE\r\n".to_owned());
             }
         }
@@ -152,13 +168,19 @@ impl Reader {
             self.stage = Stage::Login;
             return Some(self.login.clone());
         }
-        let refused = ["a NO", "a BAD", "* BYE"].iter().any(|no| line.starts_with(no));
+        let refused = ["a NO", "a BAD", "* BYE"]
+            .iter()
+            .any(|no| line.starts_with(no));
         if refused {
             self.stage = Stage::Refused(line);
             self.closing = true;
             return None;
         }
-        if line.starts_with("a OK") { self.next() } else { None }
+        if line.starts_with("a OK") {
+            self.next()
+        } else {
+            None
+        }
     }
 
     /// The command before has succeeded.
@@ -168,9 +190,8 @@ impl Reader {
                 self.stage = Stage::Select;
                 Some("a SELECT INBOX\r\n".to_owned())
             }
-            Stage::Select => Some(self.look()),
-            Stage::Idled(_) => Some(self.look()),
-            Stage::Fetch(_) => {
+            Stage::Select | Stage::Idled => Some(self.look()),
+            Stage::Fetch => {
                 let letter = self.letter.take().unwrap_or_default();
                 match show(&letter, &self.subject) {
                     Some(text) => {
@@ -189,7 +210,7 @@ impl Reader {
     fn look(&mut self) -> String {
         if self.exists > self.seen {
             self.seen += 1;
-            self.stage = Stage::Fetch(self.seen);
+            self.stage = Stage::Fetch;
             format!("a FETCH {} BODY.PEEK[]\r\n", self.seen)
         } else {
             self.stage = Stage::Idle;
@@ -217,8 +238,8 @@ fn show(letter: &[u8], subject: &str) -> Option<String> {
             format!(
                 "{} <{}@{}>",
                 m.name.as_deref().unwrap_or_default(),
-                m.local.as_deref().unwrap_or_default(),
-                m.domain.as_deref().unwrap_or_default()
+                m.mailbox.as_deref().unwrap_or_default(),
+                m.host.as_deref().unwrap_or_default()
             )
         };
         mailboxes.iter().map(name).collect::<Vec<_>>().join(", ")
@@ -252,7 +273,9 @@ impl Machine for Reader {
 
     fn step(&mut self) -> Step<()> {
         while !self.closing {
-            let Some(response) = self.response() else { return Step::Read };
+            let Some(response) = self.response() else {
+                return Step::Read;
+            };
             if let Some(command) = self.follow(response) {
                 return Step::Write(command.into_bytes());
             }
@@ -276,6 +299,9 @@ impl Machine for Reader {
     }
 
     fn patience(&self) -> Patience {
-        Patience { marker: self.marker, limit: PATIENCE }
+        Patience {
+            marker: self.marker,
+            limit: PATIENCE,
+        }
     }
 }
