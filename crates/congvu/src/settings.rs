@@ -1,13 +1,9 @@
 //! From the configuration to the settings of the services.
 
-use crate::config::{self, Config};
+use crate::config::Config;
 
 /// Receiving.
 pub(crate) fn smtpd(config: &Config) -> congvu_smtpd::Settings {
-    let rate = |rate: config::Rate| congvu_smtpd::Rate {
-        hour: rate.hour,
-        day: rate.day,
-    };
     congvu_smtpd::Settings {
         hostname: config.server.hostname.clone(),
         size_limit: config.limits.message_size,
@@ -16,11 +12,8 @@ pub(crate) fn smtpd(config: &Config) -> congvu_smtpd::Settings {
         zone: config.server.zone,
         relay: config.access.relay.clone(),
         lmtp: config.access.lmtp.clone(),
-        rates: congvu_smtpd::Rates {
-            account_messages: rate(config.rates.account_messages),
-            account_rcpts: rate(config.rates.account_recipients),
-            network_messages: rate(config.rates.network_messages),
-        },
+        reserve: config.limits.disk_reserve,
+        rates: config.rates,
     }
 }
 

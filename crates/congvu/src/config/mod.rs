@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use congvu_net::Network;
 use congvu_net::tls::CertificateFile;
+use congvu_smtpd::{Rate, Rates};
 
 pub(crate) use problem::Problem;
 use problem::Problems;
@@ -127,6 +128,8 @@ pub(crate) struct Limits {
     pub(crate) message_size: u64,
     pub(crate) recipients: u32,
     pub(crate) recipients_submission: u32,
+    /// Octets.
+    pub(crate) disk_reserve: u64,
     pub(crate) connections: usize,
     pub(crate) connections_per_address: PerAddress,
 }
@@ -138,21 +141,6 @@ pub(crate) struct PerAddress {
     pub(crate) submission: usize,
     pub(crate) lmtp: usize,
     pub(crate) imap: usize,
-}
-
-/// How much may be sent; see `congvu_smtpd`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Rates {
-    pub(crate) account_messages: Rate,
-    pub(crate) account_recipients: Rate,
-    pub(crate) network_messages: Rate,
-}
-
-/// 0 = no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rate {
-    pub(crate) hour: u32,
-    pub(crate) day: u32,
 }
 
 /// Who answers our questions; empty means `/etc/resolv.conf`.

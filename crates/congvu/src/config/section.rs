@@ -15,12 +15,6 @@ use super::{
     Rates, Route, Server, Tls, TlsDemand, Way,
 };
 
-/// 50 MB of attachments grow to this in base64.
-const MESSAGE_SIZE: u64 = 70 << 20;
-/// Ten times what RFC 5321 section 4.5.3.1.8 asks for; mailing programs send up to this.
-const RECIPIENTS: u32 = 1_000;
-/// A circular of a ministry to all communes in one transaction.
-const RECIPIENTS_SUBMISSION: u32 = 5_000;
 /// Five mail programs of 2,000 people; some 40 kB each with TLS.
 const CONNECTIONS: usize = 10_000;
 /// Large senders use ten to twenty at a time.
@@ -31,21 +25,6 @@ const CONNECTIONS_SUBMISSION: usize = 500;
 const CONNECTIONS_LMTP: usize = 100;
 /// An office of 400 people behind one address, with five connections each.
 const CONNECTIONS_IMAP: usize = 2_000;
-/// 200 an hour is one every 18 seconds: above any person, below any spam run.
-const ACCOUNT_MESSAGES: Rate = Rate {
-    hour: 200,
-    day: 1_000,
-};
-/// One circular of the largest size in an hour; everyday mail to many goes to a group.
-const ACCOUNT_RECIPIENTS: Rate = Rate {
-    hour: 5_000,
-    day: 10_000,
-};
-/// The largest senders reach a ministry from one network with well under one message a second.
-const NETWORK_MESSAGES: Rate = Rate {
-    hour: 3_600,
-    day: 40_000,
-};
 /// Growing, the last one repeated: greylisting passes in the first hour, outages of a day cost few
 /// attempts.
 const SCHEDULE_MINUTES: [u64; 7] = [5, 10, 20, 40, 60, 120, 240];
@@ -199,15 +178,22 @@ fn access(section: &mut Section<'_>) -> Access {
     }
 }
 
+/// What receiving is set to; its reasons stand there.
+fn receiving() -> congvu_smtpd::Settings {
+    congvu_smtpd::Settings::new("")
+}
+
 fn limits(section: &mut Section<'_>) -> Limits {
+    let own = receiving();
     Limits {
-        message_size: section.get("message-size", value::size, MESSAGE_SIZE),
-        recipients: section.get("recipients", value::positive, RECIPIENTS),
+        message_size: section.get("message-size", value::size, own.size_limit),
+        recipients: section.get("recipients", value::positive, own.rcpts_most),
         recipients_submission: section.get(
             "recipients-submission",
             value::positive,
-            RECIPIENTS_SUBMISSION,
+            own.own_rcpts_most,
         ),
+        disk_reserve: section.get("disk-reserve", value::size, own.reserve),
         connections: section.get("connections", value::bound, CONNECTIONS),
         connections_per_address: section.section("connections-per-address", per_address),
     }
@@ -223,10 +209,11 @@ fn per_address(section: &mut Section<'_>) -> PerAddress {
 }
 
 fn rates(section: &mut Section<'_>) -> Rates {
+    let own = receiving().rates;
     Rates {
-        account_messages: section.section("account-messages", |s| rate(s, ACCOUNT_MESSAGES)),
-        account_recipients: section.section("account-recipients", |s| rate(s, ACCOUNT_RECIPIENTS)),
-        network_messages: section.section("network-messages", |s| rate(s, NETWORK_MESSAGES)),
+        account_messages: section.section("account-messages", |s| rate(s, own.account_messages)),
+        account_rcpts: section.section("account-recipients", |s| rate(s, own.account_rcpts)),
+        network_messages: section.section("network-messages", |s| rate(s, own.network_messages)),
     }
 }
 
