@@ -133,7 +133,7 @@ async fn after_restart(folder: &Path, rebuild: bool) -> BTreeSet<u32> {
 
 #[tokio::test]
 async fn a_full_disk_refuses_and_the_store_goes_on() {
-    for act in [Act::Write, Act::Create] {
+    for act in [Act::Write, Act::Create, Act::Room] {
         for nth in 0..14 {
             let folder = tempfile::tempdir().unwrap();
             std::thread::scope(|scope| scope.spawn(|| prepared(folder.path())).join().unwrap());
@@ -230,7 +230,7 @@ async fn a_group_that_cannot_be_taken_back_ends_writing() {
     );
     assert_eq!(
         *seen.lock().unwrap(),
-        [Act::Write, Act::Truncate],
+        [Act::Room, Act::Write, Act::Truncate],
         "nothing was tried after that"
     );
     drop(store);

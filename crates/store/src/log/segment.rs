@@ -28,6 +28,8 @@ pub(crate) enum Act {
     Sync,
     /// A log file is cut.
     Truncate,
+    /// It is asked how much room is left.
+    Room,
 }
 
 /// A function that may fail an act.
@@ -68,6 +70,12 @@ impl Disk {
     pub(crate) fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         self.ask(Act::Sync)?;
         File::open(folder)?.sync_all()
+    }
+    /// Octets that may still be written in a folder. Where the system does not tell, the writes
+    /// themselves will.
+    pub(crate) fn room(&self, folder: &Path) -> io::Result<u64> {
+        self.ask(Act::Room)?;
+        Ok(crate::space::free(folder).unwrap_or(u64::MAX))
     }
     /// Cuts a file.
     pub(crate) fn truncate(&self, file: &File, length: u64) -> io::Result<()> {

@@ -17,6 +17,10 @@ use crate::id::{Lsn, Timestamp};
 /// Octets collected before a write: large enough that a usual group is one write.
 const BUFFER: usize = 1024 * 1024;
 
+/// Room that the log leaves on the disk: index, state file and other programs need some, and sled takes no
+/// more writes after its first that failed. Its unwritten buffers are below 16 MiB; the rest is caution.
+pub(crate) const RESERVE: u64 = 64 * 1024 * 1024;
+
 /// A part of a group, in the order of the log.
 pub(crate) enum Piece {
     /// A whole frame.
@@ -144,6 +148,11 @@ impl Writer {
         .encode();
         let head =
             frame::whole(Kind::Group, &head, Lsn(self.end), self.seed).map_err(Failed::Refused)?;
+        let full = || Error::NoSpace(self.path.display().to_string());
+        match self.disk.room(&self.segments.folder) {
+            Ok(room) if room >= length.saturating_add(RESERVE) => {}
+            _ => return Err(Failed::Refused(full())),
+        }
         if let Err(error) = self.write(head, pieces) {
             return Err(self.take_back(error));
         }
