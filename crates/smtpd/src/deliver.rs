@@ -20,6 +20,9 @@ use crate::verdict::{Verdict, judge, judge_author};
 /// Messages above this are parsed only a few at a time, as parsing wants the octets in one piece.
 const LARGE: u64 = 1024 * 1024;
 
+/// Longest Message-ID that is logged, octets: a line of a header (RFC 5322 section 2.1.1).
+const MESSAGE_ID_MOST: usize = 998;
+
 /// Delivers and answers: one reply; over LMTP one for each accepted recipient.
 pub(crate) async fn deliver(
     shared: &Shared,
@@ -28,31 +31,59 @@ pub(crate) async fn deliver(
 ) -> Answer {
     let size = transaction.received();
     let outcome = receive(shared, connection, &mut transaction).await;
+    log(connection, &transaction, size, &outcome);
+    answer(
+        connection.kind,
+        &transaction.id,
+        &transaction.rcpts,
+        outcome,
+    )
+}
+
+/// One line a message. Never its subject or body.
+fn log(
+    connection: &Connection,
+    transaction: &Transaction,
+    size: u64,
+    outcome: &Result<Placed, Refusal>,
+) {
     let Transaction {
-        id, sender, rcpts, ..
-    } = &transaction;
-    let (from, count, claims_local) = (&sender.mail.from, rcpts.len(), sender.claims_local);
+        id,
+        sender,
+        rcpts,
+        message_id,
+        ..
+    } = transaction;
+    let (from, claims_local) = (&sender.mail.from, sender.claims_local);
+    let (to, rcpts) = (transaction.shown_rcpts(), rcpts.len());
     let (kind, account, tls) = (
         connection.kind,
         connection.account(),
         connection.tls_version(),
     );
     let (remote, port) = (connection.peer.remote.ip(), connection.peer.remote.port());
-    match &outcome {
+    match outcome {
         Ok(Placed {
             copies,
             queued,
             full,
         }) => {
             let (queued, full) = (queued.map_or(0, |queued| queued.0), full.len());
-            info!(id, from, rcpts = count, size, copies, queued, full, ?kind, tls, account, claims_local, %remote, port, "accept message");
+            info!(
+                id, from, to, rcpts, size, copies, queued, full, message_id, ?kind, tls, account, claims_local, %remote, port,
+                "accept message"
+            );
         }
         Err(refusal) => {
-            let Reply { code, text, .. } = refusal.reply();
-            info!(id, from, rcpts = count, size, code, reason = text, ?kind, tls, account, claims_local, %remote, port, "refuse message");
+            let Reply {
+                code, text: reason, ..
+            } = refusal.reply();
+            info!(
+                id, from, to, rcpts, size, code, reason, message_id, ?kind, tls, account, claims_local, %remote, port,
+                "refuse message"
+            );
         }
     }
-    answer(kind, id, rcpts, outcome)
 }
 
 fn answer(kind: Kind, id: &str, rcpts: &[Accepted], outcome: Result<Placed, Refusal>) -> Answer {
@@ -89,6 +120,10 @@ async fn receive(
         return Err(refusal);
     }
     let (body, envelope) = derive(shared, arrived.draft).await?;
+    transaction.message_id = envelope
+        .message_id
+        .clone()
+        .filter(|id| id.len() <= MESSAGE_ID_MOST);
     if let Verdict::Refuse(refusal) = judge_author(connection, &shared.directory, &envelope).await?
     {
         return Err(refusal);

@@ -5,7 +5,7 @@
 //! and Received are put in front by `intake`.
 //!
 //! Decisions:
-//! - Bcc is removed from submissions. RFC 6409 leaves it to the client, and most remove it; the few that
+//! - Bcc and Resent-Bcc are removed from submissions. RFC 6409 leaves it to the client, and most remove it; the few that
 //!   do not would show blind recipients to everybody. A copy that the client keeps itself is not touched.
 //! - Authentication-Results that carry our own name are removed wherever they come from: only we may
 //!   speak as ourselves (RFC 8601 section 5).
@@ -95,7 +95,7 @@ pub(crate) fn treat(block: &[u8], treatment: &Treatment<'_>) -> Header {
 
 fn dropped(field: &header::Field<'_>, treatment: &Treatment<'_>) -> bool {
     field.is("Return-Path")
-        || (treatment.complete && field.is("Bcc"))
+        || (treatment.complete && (field.is("Bcc") || field.is("Resent-Bcc")))
         || (field.is("Authentication-Results")
             && authserv_id(field.value).eq_ignore_ascii_case(treatment.hostname.as_bytes()))
 }
@@ -215,7 +215,7 @@ mod tests {
             "From: a@b.test\r\nBcc: c@d.test\r\n\r\n",
         );
         check(
-            "From: a@b.test\r\nBcc: c@d.test,\r\n e@f.test\r\nDate: x\r\nMessage-ID: <1@b>\r\n\r\n",
+            "From: a@b.test\r\nBcc: c@d.test,\r\n e@f.test\r\nResent-Bcc: g@h.test\r\nDate: x\r\nMessage-ID: <1@b>\r\n\r\n",
             true,
             "From: a@b.test\r\nDate: x\r\nMessage-ID: <1@b>\r\n\r\n",
         );

@@ -16,6 +16,9 @@ use crate::trace::{self, Stamp};
 /// Most recipients of a transaction after groups were expanded: what one queue entry can hold.
 const TARGETS_MOST: usize = 20_000;
 
+/// Recipients named in a log line: all of usual letters; the count stands beside.
+const RCPTS_SHOWN: usize = 20;
+
 /// An open transaction.
 #[derive(Debug)]
 pub(crate) struct Transaction {
@@ -27,6 +30,8 @@ pub(crate) struct Transaction {
     pub sender: Sender,
     /// Accepted recipients.
     pub rcpts: Vec<Accepted>,
+    /// Message-ID, once the message was parsed: under it other servers log the same message.
+    pub message_id: Option<String>,
     intake: Intake,
 }
 
@@ -39,6 +44,7 @@ impl Transaction {
             at,
             sender,
             rcpts: Vec::new(),
+            message_id: None,
             intake: Intake::default(),
         }
     }
@@ -51,6 +57,17 @@ impl Transaction {
         }
         self.rcpts.push(rcpt);
         Ok(())
+    }
+
+    /// Recipients for log lines, as given; of many the first ones.
+    pub(crate) fn shown_rcpts(&self) -> String {
+        let first: Vec<&str> = self
+            .rcpts
+            .iter()
+            .take(RCPTS_SHOWN)
+            .map(|rcpt| rcpt.rcpt.to.as_str())
+            .collect();
+        first.join(",")
     }
 
     /// Octets received so far.

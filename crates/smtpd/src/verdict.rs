@@ -39,14 +39,14 @@ pub(crate) fn judge(connection: &Connection, header: &Header) -> Verdict {
     refusal.map_or(Verdict::Accept, Verdict::Refuse)
 }
 
-/// Accounts and peers must send well-formed headers. Strangers need exactly one From, because with none or
-/// several every reader sees another author (no sender check can hold then). What a front server hands
-/// over by LMTP it has accepted already: refusing would only make it bounce.
+/// Accounts must send well-formed headers. Others need exactly one From, because with none or several every
+/// reader sees another author (no sender check can hold then); relay peers too, though what they pass on is not
+/// of their making. What a front server hands over by LMTP it has accepted already: refusing would only make
+/// it bounce.
 fn malformed(connection: &Connection, header: &Header) -> Option<HeaderError> {
-    let ours = connection.submits() || connection.relay_peer;
     match &header.fault {
         _ if connection.kind == Kind::Lmtp => None,
-        fault if ours => *fault,
+        fault if connection.submits() => *fault,
         Some(HeaderError::Nul) => Some(HeaderError::Nul),
         _ if header.froms != 1 => Some(HeaderError::Count {
             name: "From",
