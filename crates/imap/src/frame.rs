@@ -35,6 +35,9 @@ pub(crate) enum Frame {
 /// non-synchronising literal gets its BAD and goes on; past one MiB the connection is worth less than the work.
 const DISCARD_OCTETS: u64 = 1 << 20;
 
+/// Room that an empty buffer keeps: thousands of idle connections keep no room for the messages they sent.
+const IDLE_OCTETS: usize = 4 * 1024;
+
 /// What is kept of a command that is too long: enough for its tag.
 const HEAD_OCTETS: usize = 512;
 
@@ -81,6 +84,9 @@ impl Frames {
             self.input.drain(..self.at);
             self.scanned -= self.at;
             self.at = 0;
+        }
+        if self.input.is_empty() && self.input.capacity() > IDLE_OCTETS {
+            self.input = Vec::new();
         }
         self.input.extend_from_slice(bytes);
     }

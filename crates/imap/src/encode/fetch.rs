@@ -16,7 +16,7 @@ impl Encoder {
         if items.is_empty() {
             return None;
         }
-        self.raw(&format!("* {seq} FETCH ("));
+        self.put(format_args!("* {seq} FETCH ("));
         self.fetch_items(items.into(), false)
     }
 
@@ -53,7 +53,7 @@ impl Encoder {
     /// An open literal's octets to come, and whether it is a literal8.
     fn fetch_item(&mut self, item: FetchData) -> Option<(u64, bool)> {
         match item {
-            FetchData::Uid(uid) => self.raw(&format!("UID {uid}")),
+            FetchData::Uid(uid) => self.put(format_args!("UID {uid}")),
             FetchData::Flags(flags) => {
                 self.raw("FLAGS ");
                 self.flags(&flags);
@@ -63,7 +63,7 @@ impl Encoder {
                 date::write_date_time(&mut text, seconds, east);
                 self.raw(&text);
             }
-            FetchData::Size(size) => self.raw(&format!("RFC822.SIZE {size}")),
+            FetchData::Size(size) => self.put(format_args!("RFC822.SIZE {size}")),
             FetchData::Envelope(envelope) => {
                 self.raw("ENVELOPE ");
                 self.envelope(&envelope);
@@ -90,15 +90,15 @@ impl Encoder {
                 return self.content(octets, false);
             }
             FetchData::Binary(part, origin, octets) => {
-                self.raw(&format!("BINARY[{}]", numbers(&part)));
+                self.put(format_args!("BINARY[{}]", numbers(&part)));
                 self.origin(origin);
                 return self.content(octets, true);
             }
             FetchData::BinarySize(part, size) => {
-                self.raw(&format!("BINARY.SIZE[{}] {size}", numbers(&part)));
+                self.put(format_args!("BINARY.SIZE[{}] {size}", numbers(&part)));
             }
-            FetchData::EmailId(id) => self.raw(&format!("EMAILID ({id})")), // RFC 8474
-            FetchData::ModSeq(n) => self.raw(&format!("MODSEQ ({n})")),     // RFC 7162
+            FetchData::EmailId(id) => self.put(format_args!("EMAILID ({id})")), // RFC 8474
+            FetchData::ModSeq(n) => self.put(format_args!("MODSEQ ({n})")),     // RFC 7162
         }
         None
     }
@@ -132,7 +132,7 @@ impl Encoder {
 
     fn origin(&mut self, origin: Option<u32>) {
         match origin {
-            Some(origin) => self.raw(&format!("<{origin}> ")),
+            Some(origin) => self.put(format_args!("<{origin}> ")),
             None => self.raw(" "),
         }
     }
@@ -149,12 +149,12 @@ impl Encoder {
                 None
             }
             Octets::Whole(octets) => {
-                self.raw(&format!("{mark}{{{}}}\r\n", octets.len()));
+                self.put(format_args!("{mark}{{{}}}\r\n", octets.len()));
                 self.octets(&octets, binary);
                 None
             }
             Octets::Later { len, mut first } => {
-                self.raw(&format!("{mark}{{{len}}}\r\n"));
+                self.put(format_args!("{mark}{{{len}}}\r\n"));
                 first.truncate(usize::try_from(len).unwrap_or(usize::MAX));
                 let left = len - first.len() as u64;
                 self.octets(&first, binary);

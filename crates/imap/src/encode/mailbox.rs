@@ -63,7 +63,7 @@ impl Encoder {
         self.string(root);
         self.raw(" ");
         self.list(resources, |e, (name, usage, limit)| {
-            e.raw(&format!("{name} {usage} {limit}"));
+            e.put(format_args!("{name} {usage} {limit}"));
         });
         self.crlf();
     }

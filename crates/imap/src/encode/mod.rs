@@ -8,13 +8,18 @@
 mod code;
 mod envelope;
 mod fetch;
+#[cfg(test)]
+mod grammar_tests;
 mod mailbox;
 mod search;
 mod string;
 mod structure;
 
 use std::collections::VecDeque;
+use std::fmt::Arguments;
+use std::io::Write as _;
 
+use crate::command::parser::is_atom_char;
 use crate::response::{Done, FetchData, Status, Untagged};
 use crate::session::Enabled;
 
@@ -107,7 +112,7 @@ impl Encoder {
 
     /// The greeting and the end of a login, with what the client can do now.
     pub(crate) fn ok_with_capabilities(&mut self, tag: &str, capabilities: &str, text: &str) {
-        self.raw(&format!("{tag} OK [CAPABILITY {capabilities}] "));
+        self.put(format_args!("{tag} OK [CAPABILITY {capabilities}] "));
         self.status_text(text);
         self.crlf();
     }
@@ -135,9 +140,15 @@ impl Encoder {
     }
 
     /// A line made of safe parts.
-    pub(crate) fn line(&mut self, text: std::fmt::Arguments<'_>) {
-        self.raw(&text.to_string());
+    pub(crate) fn line(&mut self, text: Arguments<'_>) {
+        self.put(text);
         self.crlf();
+    }
+
+    fn put(&mut self, text: Arguments<'_>) {
+        self.out
+            .write_fmt(text)
+            .expect("writing to a Vec cannot fail");
     }
 
     fn raw(&mut self, text: &str) {
@@ -165,11 +176,12 @@ impl Encoder {
     /// ```text
     /// flag-list = "(" [flag *(SP flag)] ")"
     /// ```
-    /// `\Recent` is left out for IMAP4rev2.
+    /// `\Recent` is left out for IMAP4rev2, and so is what is no flag at all, wherever it came from.
     fn flags(&mut self, flags: &[String]) {
         let rev2 = self.enabled.rev2;
         let shown = flags
             .iter()
+            .filter(|flag| is_flag(flag))
             .filter(|flag| !(rev2 && flag.eq_ignore_ascii_case("\\Recent")));
         self.list(shown, |e, flag| e.raw(flag));
     }
@@ -190,6 +202,14 @@ impl Encoder {
         }
         self.crlf();
     }
+}
+
+/// ```text
+/// flag-perm = ["\"] atom / "\*"
+/// ```
+fn is_flag(flag: &str) -> bool {
+    let atom = flag.strip_prefix('\\').unwrap_or(flag);
+    flag == "\\*" || !atom.is_empty() && atom.bytes().all(is_atom_char)
 }
 
 /// A literal holds no NUL (RFC 9051 section 4.3); 0x80 stands for it, as servers have done since UW-IMAP.
@@ -229,6 +249,11 @@ mod tests {
         assert_eq!(text_of(REV2, Untagged::Recent(3)), "");
         assert_eq!(text_of(REV1, flags()), "* FLAGS (\\Recent \\Seen)\r\n");
         assert_eq!(text_of(REV2, flags()), "* FLAGS (\\Seen)\r\n");
+        let flags = ["\\*", "$x", "", "\\", "a b", "a\r\n* BYE", "é"].map(str::to_owned);
+        assert_eq!(
+            text_of(REV2, Untagged::Flags(flags.to_vec())),
+            "* FLAGS (\\* $x)\r\n"
+        );
     }
 
     #[test]

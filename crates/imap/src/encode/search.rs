@@ -18,7 +18,7 @@ impl Encoder {
         if let (Some(numbers), false) = (old, self.enabled.rev2) {
             self.raw("* SEARCH");
             for n in numbers {
-                self.raw(&format!(" {n}"));
+                self.put(format_args!(" {n}"));
             }
             self.crlf();
             return;
@@ -32,7 +32,7 @@ impl Encoder {
         }
         for (name, value) in [("MIN", result.min), ("MAX", result.max)] {
             if let Some(value) = value {
-                self.raw(&format!(" {name} {value}"));
+                self.put(format_args!(" {name} {value}"));
             }
         }
         let all = old
@@ -47,7 +47,7 @@ impl Encoder {
             self.raw(&text);
         }
         if let Some(count) = result.count {
-            self.raw(&format!(" COUNT {count}"));
+            self.put(format_args!(" COUNT {count}"));
         }
         self.crlf();
     }

@@ -45,7 +45,7 @@ impl Encoder {
     /// Text without controls: a quoted string, or a literal when it is long.
     pub(super) fn quoted(&mut self, text: &str) {
         if text.len() > QUOTED_OCTETS {
-            self.raw(&format!("{{{}}}\r\n{text}", text.len()));
+            self.put(format_args!("{{{}}}\r\n{text}", text.len()));
             return;
         }
         self.raw("\"");
@@ -70,7 +70,7 @@ impl Encoder {
         {
             self.raw(text);
         } else if text.bytes().any(|b| b.is_ascii_control()) {
-            self.raw(&format!("{{{}}}\r\n{text}", text.len()));
+            self.put(format_args!("{{{}}}\r\n{text}", text.len()));
         } else {
             self.quoted(text);
         }

@@ -25,7 +25,7 @@ impl Encoder {
     }
 
     fn part(&mut self, part: &Part, extended: bool, depth: usize) {
-        if part.kind.eq_ignore_ascii_case("multipart") && depth < DEPTH {
+        if upper(&part.kind, "TEXT") == "MULTIPART" && depth < DEPTH {
             self.multipart(part, extended, depth);
         } else {
             self.single(part, extended, depth);
@@ -63,32 +63,31 @@ impl Encoder {
     /// body-ext-1part  = body-fld-md5 [SP body-fld-dsp [SP body-fld-lang [SP body-fld-loc *(SP body-extension)]]]
     /// ```
     fn single(&mut self, part: &Part, extended: bool, depth: usize) {
-        let global = part.subtype.eq_ignore_ascii_case("global");
-        let is_message = part.kind.eq_ignore_ascii_case("message")
-            && (global || part.subtype.eq_ignore_ascii_case("rfc822"));
-        let is_multipart = part.kind.eq_ignore_ascii_case("multipart");
+        let (kind, subtype) = (upper(&part.kind, "TEXT"), upper(&part.subtype, "PLAIN"));
+        let global = subtype == "GLOBAL";
+        let is_message = kind == "MESSAGE" && (global || subtype == "RFC822");
         // RFC 3501 knows the long form for RFC822 alone, RFC 9051 for GLOBAL (RFC 6532) too.
+        let wants_long_form = is_message && (!global || self.enabled.rev2);
         let embedded = part
             .message
             .as_deref()
-            .filter(|_| is_message && depth < DEPTH && (!global || self.enabled.rev2));
-        let is_text = part.kind.is_empty() || part.kind.eq_ignore_ascii_case("text");
+            .filter(|_| wants_long_form && depth < DEPTH);
         self.raw("(");
-        if is_multipart || (is_message && !global && embedded.is_none()) {
+        if kind == "MULTIPART" || (wants_long_form && embedded.is_none()) {
             // Too deep or not parsed: opaque octets.
             self.raw("\"APPLICATION\" \"OCTET-STREAM\"");
         } else {
-            self.token(&part.kind, "TEXT");
+            self.string(&kind);
             self.raw(" ");
-            self.token(&part.subtype, "PLAIN");
+            self.string(&subtype);
         }
         self.raw(" ");
         self.fields(part);
         if let Some((envelope, root)) = embedded {
             self.embedded(envelope, root, extended, depth);
         }
-        if embedded.is_some() || is_text {
-            self.raw(&format!(" {}", part.lines));
+        if embedded.is_some() || kind == "TEXT" {
+            self.put(format_args!(" {}", part.lines));
         }
         if extended {
             self.raw(" ");
@@ -120,7 +119,7 @@ impl Encoder {
             .end_at
             .saturating_sub(part.body_at)
             .min(u64::from(u32::MAX));
-        self.raw(&format!(" {octets}"));
+        self.put(format_args!(" {octets}"));
     }
 
     /// ```text
@@ -179,14 +178,16 @@ impl Encoder {
         });
     }
 
-    /// A type, encoding or parameter name: upper case, never empty.
     fn token(&mut self, text: &str, otherwise: &str) {
-        let text = text.trim();
-        self.string(&if text.is_empty() {
-            otherwise.to_owned()
-        } else {
-            text.to_ascii_uppercase()
-        });
+        self.string(&upper(text, otherwise));
+    }
+}
+
+/// A type, encoding or parameter name: upper case, never empty.
+fn upper(text: &str, otherwise: &str) -> String {
+    match text.trim() {
+        "" => otherwise.to_owned(),
+        text => text.to_ascii_uppercase(),
     }
 }
 
