@@ -4,5 +4,6 @@ mod client_actor;
 mod pair;
 mod patience;
 mod random;
+mod random_client;
 mod server_actor;
 mod sessions;
