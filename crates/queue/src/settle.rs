@@ -304,7 +304,7 @@ impl Plan {
                 account: None,
                 envid: None,
                 ret: None,
-                utf8: letter.utf8,
+                utf8: letter.utf8 || foreign.iter().any(|rcpt| !rcpt.address.is_ascii()),
                 body_kind: letter.body_kind,
                 hold: None,
                 trace: letter.trace.clone(),
