@@ -42,7 +42,7 @@ impl Server {
         // A TLS client on a port that begins in the clear would wait for ever.
         let hello = !self.greeted && self.input.octets().starts_with(&[0x16, 0x03]);
         if hello {
-            self.output.clear();
+            self.forget(transaction, Then::Close);
             return None;
         }
         let line = self.input.line();
@@ -197,8 +197,8 @@ impl Server {
                 self.idle();
                 return Ok(());
             }
-            (Verb::Foreign, _) => {
-                self.output.clear();
+            (Verb::Foreign, transaction) => {
+                self.forget(transaction, Then::Close);
                 return Ok(());
             }
             (Verb::StartTls, transaction) => match command::nothing(rest) {

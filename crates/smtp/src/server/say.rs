@@ -62,10 +62,6 @@ impl Output {
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
-
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
-    }
 }
 
 /// Cuts a long text at blanks where there are any; at least one line.

@@ -249,3 +249,54 @@ fn every_state_meets_every_line() {
         }
     }
 }
+
+/// All that a server asks and says about these octets, cut by `cut`; everything is accepted.
+fn heard(octets: &[u8], mut cut: impl FnMut(usize) -> usize) -> (Vec<Ask>, Vec<u8>) {
+    let mut config = Config::new(Kind::Mx, "mx.test");
+    config.size_max = 100_000;
+    let mut server = Server::new(Arc::new(config));
+    let (mut asked, mut said) = (Vec::new(), Vec::new());
+    let mut rest = octets;
+    loop {
+        match server.step() {
+            Step::Read if rest.is_empty() => server.end_of_input(),
+            Step::Read => {
+                let (piece, after) = rest.split_at(cut(rest.len()));
+                server.input(piece);
+                rest = after;
+            }
+            Step::Write(octets) => said.extend(octets),
+            Step::Ask(ask) => {
+                asked.push(ask);
+                server.answer(Answer::Accept);
+            }
+            Step::Close => return (asked, said),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn how_octets_are_cut_changes_nothing() {
+    let first = fastrand::u64(..);
+    println!("first seed {first}");
+    for seed in (0..300).map(|offset| first.wrapping_add(offset)) {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut octets = b"EHLO c.test\r\n".to_vec();
+        for _ in 0..4 {
+            octets.extend(b"MAIL FROM:<a@a.test>\r\nRCPT TO:<b@b.test>\r\n");
+            octets.extend(if rng.bool() {
+                &b"DATA\r\n"[..]
+            } else {
+                b"BDAT 500 LAST\r\n"
+            });
+            octets.extend(soup(&mut rng));
+        }
+        let whole = heard(&octets, |all| all);
+        let most = rng.usize(1..3_000);
+        assert!(
+            whole == heard(&octets, |all| rng.usize(1..=most).min(all)),
+            "seed {seed}"
+        );
+    }
+}
