@@ -15,6 +15,7 @@ use congvu_directory::Directory;
 use congvu_net::listener::BindError;
 use congvu_net::tls::{CertificateFile, CertificateProblem, ServerTls};
 use congvu_net::{Gate, Listener, Stopper};
+use congvu_queue::Queue;
 use congvu_store::{Options, Report, Store, Timestamp};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -24,6 +25,7 @@ use crate::certificate;
 use crate::config::{self, Config};
 use crate::door::{self, Live};
 use crate::log::Levels;
+use crate::settings::{self, SettingsError};
 
 /// How long connections may finish what is under way. The rest until the 10 s in which the server has
 /// promised to be gone is for the store.
@@ -53,6 +55,8 @@ pub(crate) enum StartError {
     Listener(String, BindError),
     #[error("cannot create the control socket {0}: {1}")]
     Control(PathBuf, io::Error),
+    #[error("{0}")]
+    Settings(#[from] SettingsError),
     #[error("starting was broken off")]
     Broken,
 }
@@ -66,6 +70,7 @@ pub(crate) struct Server {
     admin: Admin,
     tls: ServerTls,
     live: Arc<Live>,
+    queue: Queue,
     stopper: Stopper,
     orders: mpsc::Receiver<Control>,
     control: AbortHandle,
@@ -79,9 +84,10 @@ impl Server {
         levels: Levels,
     ) -> Result<Self, StartError> {
         let opened = config.clone();
-        let (store, report, tls) = tokio::task::spawn_blocking(move || open(&opened))
-            .await
-            .map_err(|_| StartError::Broken)??;
+        let Opened { store, report, tls, sending } =
+            tokio::task::spawn_blocking(move || open(&opened))
+                .await
+                .map_err(|_| StartError::Broken)??;
         tell(&report);
         warn_of_expiry(&tls);
         warn_of_few_files(config.limits.connections);
@@ -101,6 +107,10 @@ impl Server {
             door::open(listener.kind, sockets, door, &live, &stopper);
         }
 
+        let queue = Queue::new(directory.clone(), sending);
+        let (sending, signal) = (queue.clone(), stopper.signal());
+        tokio::spawn(async move { sending.run(signal).await });
+
         let (sender, orders) = mpsc::channel(ORDERS);
         let facts = Facts {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -118,6 +128,7 @@ impl Server {
             admin,
             tls,
             live,
+            queue,
             stopper,
             orders,
             control,
@@ -141,10 +152,12 @@ impl Server {
         let taken = tokio::task::spawn_blocking(move || {
             let config = Config::load(&path).map_err(|problems| texts(&problems))?;
             let files = certificates(&config).map_err(|error| vec![error.to_string()])?;
+            let sending = settings::queue(&config).map_err(|error| vec![error.to_string()])?;
+            // Last, since it takes effect at once.
             tls.reload(&files).map_err(|problems| texts(&problems))?;
-            Ok(config)
+            Ok((config, sending))
         });
-        let config = taken
+        let (config, sending) = taken
             .await
             .unwrap_or_else(|_| Err(vec!["reading was broken off".into()]))?;
         for setting in fixed(&self.config, &config) {
@@ -153,6 +166,7 @@ impl Server {
         warn_of_expiry(&self.tls);
         self.levels.set(config.log);
         self.live.set(&config);
+        self.queue.reload(sending);
         self.config = config;
         info!("configuration reloaded");
         Ok(())
@@ -170,15 +184,23 @@ impl Server {
     }
 }
 
-/// The blocking part of the start.
-fn open(config: &Config) -> Result<(Store, Report, ServerTls), StartError> {
+/// What the blocking part of the start gives.
+struct Opened {
+    store: Store,
+    report: Report,
+    tls: ServerTls,
+    sending: congvu_queue::Settings,
+}
+
+fn open(config: &Config) -> Result<Opened, StartError> {
     let folder = &config.server.data;
     std::fs::create_dir_all(folder).map_err(|e| StartError::Folder(folder.clone(), e))?;
     let files = certificates(config)?;
     let tls = ServerTls::load(&files).map_err(StartError::Certificates)?;
+    let sending = settings::queue(config)?;
     let (store, report) = Store::open(folder, Options::default())
         .map_err(|error| StartError::Store(folder.clone(), error))?;
-    Ok((store, report, tls))
+    Ok(Opened { store, report, tls, sending })
 }
 
 /// The configured certificates, or our own.

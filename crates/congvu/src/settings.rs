@@ -1,6 +1,26 @@
 //! From the configuration to the settings of the services.
 
-use crate::config::Config;
+use std::path::PathBuf;
+
+use congvu_net::connect::Source;
+use congvu_net::dns::{DnsFailure, Resolver};
+use congvu_net::tls::{Roots, TlsClient, TlsError};
+use congvu_queue::{Route, SMTP_PORT, Schedule, Way};
+use congvu_smtp::client::{Credentials, TlsPolicy};
+use congvu_wire::Secret;
+
+use crate::config::{self, Config, TlsDemand};
+
+/// Why settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    #[error("cannot use the DNS: {0}")]
+    Dns(#[from] DnsFailure),
+    #[error("{0}")]
+    Tls(#[from] TlsError),
+    #[error("cannot read credentials from {0}: {1}")]
+    Credentials(PathBuf, String),
+}
 
 /// Receiving.
 pub(crate) fn smtpd(config: &Config) -> congvu_smtpd::Settings {
@@ -33,4 +53,63 @@ pub(crate) fn imap(config: &Config) -> congvu_imap::server::Config {
         append_limit: config.limits.message_size,
         ..congvu_imap::server::Config::default()
     }
+}
+
+/// Sending. Blocking (reads files); needs a tokio runtime.
+pub(crate) fn queue(config: &Config) -> Result<congvu_queue::Settings, SettingsError> {
+    let resolver = match config.dns.servers.as_slice() {
+        [] => Resolver::system()?,
+        servers => Resolver::with_servers(servers)?,
+    };
+    let verifies = config.routes.iter().any(|route| route.tls == TlsDemand::Verified);
+    let roots = match Roots::load(&config.tls.roots) {
+        Err(error) if verifies => return Err(error.into()),
+        // Without roots, TLS to strangers is as good, only never recorded as verified.
+        roots => roots.ok(),
+    };
+    let queue = &config.queue;
+    Ok(congvu_queue::Settings {
+        hello: config.server.hostname.clone(),
+        zone: config.server.zone,
+        schedule: Schedule {
+            delays: queue.schedule.clone(),
+            warn_after: queue.warn_after,
+            give_up_after: queue.give_up_after,
+        },
+        connections: queue.connections,
+        per_destination: queue.connections_per_destination,
+        routes: config.routes.iter().map(route).collect::<Result<_, _>>()?,
+        source: Source { v4: queue.source_v4, v6: queue.source_v6 },
+        port: SMTP_PORT,
+        resolver,
+        tls: TlsClient::new(roots.as_ref())?,
+    })
+}
+
+fn route(route: &config::Route) -> Result<Route, SettingsError> {
+    let host = || route.host.clone().expect("a route without its host is refused when read");
+    let credentials = match &route.credentials {
+        None => None,
+        Some(path) => {
+            let (name, password) = config::read_credentials(path)
+                .map_err(|reason| SettingsError::Credentials(path.clone(), reason))?;
+            Some(Credentials { name, password: Secret::new(password) })
+        }
+    };
+    Ok(Route {
+        domain: route.domain.clone(),
+        to: match route.to {
+            config::Way::Direct => Way::Direct,
+            config::Way::Relay => Way::Relay(host()),
+            config::Way::Lmtp => Way::Lmtp(host()),
+        },
+        port: route.port,
+        tls: match route.tls {
+            TlsDemand::Never => TlsPolicy::Never,
+            TlsDemand::Opportunistic => TlsPolicy::Opportunistic,
+            TlsDemand::Required => TlsPolicy::Required,
+            TlsDemand::Verified => TlsPolicy::Verified,
+        },
+        credentials,
+    })
 }

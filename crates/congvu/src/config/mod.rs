@@ -20,6 +20,7 @@ use congvu_smtpd::{Rate, Rates};
 
 pub(crate) use problem::Problem;
 use problem::Problems;
+pub(crate) use verify::read_credentials;
 use reader::Section;
 
 /// The file that is read when none is named.
