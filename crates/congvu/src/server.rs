@@ -84,10 +84,14 @@ impl Server {
         levels: Levels,
     ) -> Result<Self, StartError> {
         let opened = config.clone();
-        let Opened { store, report, tls, sending } =
-            tokio::task::spawn_blocking(move || open(&opened))
-                .await
-                .map_err(|_| StartError::Broken)??;
+        let Opened {
+            store,
+            report,
+            tls,
+            sending,
+        } = tokio::task::spawn_blocking(move || open(&opened))
+            .await
+            .map_err(|_| StartError::Broken)??;
         tell(&report);
         warn_of_expiry(&tls);
         warn_of_few_files(config.limits.connections);
@@ -200,7 +204,12 @@ fn open(config: &Config) -> Result<Opened, StartError> {
     let sending = settings::queue(config)?;
     let (store, report) = Store::open(folder, Options::default())
         .map_err(|error| StartError::Store(folder.clone(), error))?;
-    Ok(Opened { store, report, tls, sending })
+    Ok(Opened {
+        store,
+        report,
+        tls,
+        sending,
+    })
 }
 
 /// The configured certificates, or our own.

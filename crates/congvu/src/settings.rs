@@ -61,7 +61,10 @@ pub(crate) fn queue(config: &Config) -> Result<congvu_queue::Settings, SettingsE
         [] => Resolver::system()?,
         servers => Resolver::with_servers(servers)?,
     };
-    let verifies = config.routes.iter().any(|route| route.tls == TlsDemand::Verified);
+    let verifies = config
+        .routes
+        .iter()
+        .any(|route| route.tls == TlsDemand::Verified);
     let roots = match Roots::load(&config.tls.roots) {
         Err(error) if verifies => return Err(error.into()),
         // Without roots, TLS to strangers is as good, only never recorded as verified.
@@ -79,7 +82,10 @@ pub(crate) fn queue(config: &Config) -> Result<congvu_queue::Settings, SettingsE
         connections: queue.connections,
         per_destination: queue.connections_per_destination,
         routes: config.routes.iter().map(route).collect::<Result<_, _>>()?,
-        source: Source { v4: queue.source_v4, v6: queue.source_v6 },
+        source: Source {
+            v4: queue.source_v4,
+            v6: queue.source_v6,
+        },
         port: SMTP_PORT,
         resolver,
         tls: TlsClient::new(roots.as_ref())?,
@@ -87,13 +93,21 @@ pub(crate) fn queue(config: &Config) -> Result<congvu_queue::Settings, SettingsE
 }
 
 fn route(route: &config::Route) -> Result<Route, SettingsError> {
-    let host = || route.host.clone().expect("a route without its host is refused when read");
+    let host = || {
+        route
+            .host
+            .clone()
+            .expect("a route without its host is refused when read")
+    };
     let credentials = match &route.credentials {
         None => None,
         Some(path) => {
             let (name, password) = config::read_credentials(path)
                 .map_err(|reason| SettingsError::Credentials(path.clone(), reason))?;
-            Some(Credentials { name, password: Secret::new(password) })
+            Some(Credentials {
+                name,
+                password: Secret::new(password),
+            })
         }
     };
     Ok(Route {

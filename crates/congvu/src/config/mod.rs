@@ -20,8 +20,8 @@ use congvu_smtpd::{Rate, Rates};
 
 pub(crate) use problem::Problem;
 use problem::Problems;
-pub(crate) use verify::read_credentials;
 use reader::Section;
+pub(crate) use verify::read_credentials;
 
 /// The file that is read when none is named.
 pub(crate) const PATH: &str = "/etc/congvu/congvu.toml";

@@ -2,7 +2,6 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use congvu_net::Network;
 use congvu_net::tls::{CertificateFile, SYSTEM_ROOTS};
@@ -25,13 +24,6 @@ const CONNECTIONS_SUBMISSION: usize = 500;
 const CONNECTIONS_LMTP: usize = 100;
 /// An office of 400 people behind one address, with five connections each.
 const CONNECTIONS_IMAP: usize = 2_000;
-/// Growing, the last one repeated: greylisting passes in the first hour, outages of a day cost few
-/// attempts.
-const SCHEDULE_MINUTES: [u64; 7] = [5, 10, 20, 40, 60, 120, 240];
-/// RFC 5321 section 4.5.4.1 asks for 4 to 5 days.
-const GIVE_UP_HOURS: u64 = 5 * 24;
-/// Half a working day: long enough for a reboot, early enough to telephone.
-const WARN_HOURS: u64 = 4;
 /// Sending is bound by other servers' latency, not by ours.
 const QUEUE_CONNECTIONS: usize = 100;
 /// What common servers allow of one client without complaint.
@@ -231,19 +223,12 @@ fn dns(section: &mut Section<'_>) -> Dns {
 }
 
 fn queue(section: &mut Section<'_>) -> Queue {
-    let schedule = SCHEDULE_MINUTES.map(Duration::from_mins).to_vec();
+    // Its reasons stand there.
+    let own = congvu_queue::Schedule::default();
     Queue {
-        schedule: section.list("schedule", value::duration, schedule),
-        warn_after: section.get(
-            "warn-after",
-            value::duration,
-            Duration::from_hours(WARN_HOURS),
-        ),
-        give_up_after: section.get(
-            "give-up-after",
-            value::duration,
-            Duration::from_hours(GIVE_UP_HOURS),
-        ),
+        schedule: section.list("schedule", value::duration, own.delays),
+        warn_after: section.get("warn-after", value::duration, own.warn_after),
+        give_up_after: section.get("give-up-after", value::duration, own.give_up_after),
         connections: section.get("connections", value::bound, QUEUE_CONNECTIONS),
         connections_per_destination: section.get(
             "connections-per-destination",
