@@ -343,3 +343,90 @@ impl Crew {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::Schedule;
+    use congvu_net::connect::Source;
+    use congvu_net::dns::{Resolver, Zone};
+    use congvu_net::tls::TlsClient;
+    use congvu_store::queue::{BodyKind, NewEntry, NewRcpt};
+
+    fn settings() -> Settings {
+        Settings {
+            hello: "us.test".into(),
+            zone: 0,
+            schedule: Schedule::default(),
+            connections: 1,
+            per_destination: 1,
+            routes: Vec::new(),
+            source: Source::default(),
+            port: 25,
+            resolver: Resolver::fixed(Zone::default()),
+            tls: TlsClient::new(None).unwrap(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_task_that_panics_its_worker_is_set_aside_after_three_times() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(folder.path(), congvu_store::Options::default()).unwrap();
+        let queue = Queue::new(Directory::new(store.clone()), settings());
+        let body = store.prepare(b"x", b"").unwrap();
+        let new = NewEntry {
+            lane: Lane::Normal,
+            sender: String::new(),
+            body: congvu_store::BodyId::default(),
+            frame: 0,
+            skip: 0,
+            size: 1,
+            account: None,
+            envid: None,
+            ret: None,
+            utf8: false,
+            body_kind: BodyKind::SevenBit,
+            hold: None,
+            trace: String::new(),
+        };
+        let rcpt = NewRcpt {
+            address: "a@x.test".into(),
+            domain: "x.test".into(),
+            ..NewRcpt::default()
+        };
+        let id = store
+            .transact(move |tx| {
+                let body = tx.attach(&body)?;
+                tx.enqueue(
+                    &NewEntry {
+                        body,
+                        ..new.clone()
+                    },
+                    std::slice::from_ref(&rcpt),
+                )
+            })
+            .await
+            .unwrap();
+        for times in 1..=PANICS_MOST {
+            let tasks = store
+                .read(|r| r.due(Timestamp(i64::MAX), None, PAGE))
+                .await
+                .unwrap();
+            assert_eq!(tasks.len(), 1);
+            queue.0.after_panic(&tasks).await;
+            let entry = store
+                .read(move |r| r.queue_entry(id))
+                .await
+                .unwrap()
+                .unwrap();
+            assert_eq!(entry.hold.is_some(), times == PANICS_MOST);
+        }
+        assert!(
+            store
+                .read(|r| r.due(Timestamp(i64::MAX), None, PAGE))
+                .await
+                .unwrap()
+                .is_empty()
+        );
+    }
+}

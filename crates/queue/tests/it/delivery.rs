@@ -5,7 +5,7 @@ use std::time::Duration;
 use congvu_smtp::client::TlsPolicy;
 use congvu_store::queue::BodyKind;
 
-use crate::remote::{CLOSE, Remote};
+use crate::remote::{CLOSE, Remote, SILENCE};
 use crate::world::{MAIL, World};
 
 #[tokio::test]
@@ -219,4 +219,57 @@ async fn the_stop_leaves_nothing_half_done() {
     let id = world.send("an@bo.test", &["a@x.test"]).await;
     assert_eq!(world.entries().await.len(), 1);
     assert_eq!(world.attempts(id).await, 0);
+}
+
+#[tokio::test]
+async fn a_killed_queue_owes_what_was_not_acknowledged() {
+    let mut remote = Remote::start(|number, line| {
+        (number == 1 && line.starts_with("MESSAGE")).then(|| SILENCE.into())
+    })
+    .await;
+    let mut world = World::new(&[("x.test", &[remote.address])]).await;
+    let id = world.send("an@bo.test", &["a@x.test"]).await;
+    world.run();
+    assert_eq!(remote.hear("MESSAGE").await.0, 1);
+    world.kill().await;
+    assert_eq!(
+        (world.entries().await.len(), world.attempts(id).await),
+        (1, 0)
+    );
+    world.run();
+    assert_eq!(remote.hear("MESSAGE").await.0, 2);
+    world.emptied().await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_wrong_clock_put_far_away_is_tried_at_the_start() {
+    let mut remote = Remote::start(|_, _| None).await;
+    let mut world = World::new(&[("x.test", &[remote.address])]).await;
+    let id = world.send("an@bo.test", &["a@x.test"]).await;
+    world
+        .put_off(id, "x.test", Duration::from_hours(24 * 365))
+        .await;
+    world.run();
+    remote.message().await;
+    world.emptied().await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn many_messages_share_few_connections() {
+    let mut remote = Remote::start(|_, _| None).await;
+    let mut world = World::new(&[("x.test", &[remote.address])]).await;
+    world.settings.per_destination = 3;
+    for _ in 0..60 {
+        world.send("an@bo.test", &["a@x.test"]).await;
+    }
+    world.run();
+    let mut connections = std::collections::HashSet::new();
+    for _ in 0..60 {
+        connections.insert(remote.hear("MESSAGE").await.0);
+    }
+    assert!((1..=3).contains(&connections.len()), "{connections:?}");
+    world.emptied().await;
+    world.stop().await;
 }

@@ -14,6 +14,9 @@ pub(crate) type Rule = dyn Fn(usize, &str) -> Option<String> + Send + Sync;
 /// Hang up instead of answering.
 pub(crate) const CLOSE: &str = "CLOSE";
 
+/// Say nothing, ever.
+pub(crate) const SILENCE: &str = "SILENCE";
+
 /// A server on the loopback; dropped = gone.
 pub(crate) struct Remote {
     pub(crate) address: SocketAddr,
@@ -97,8 +100,10 @@ async fn serve(
         };
         lmtp |= verb == "LHLO";
         let reply = rule(number, &line).unwrap_or_else(|| usual.to_owned());
-        if reply == CLOSE {
-            return;
+        match reply.as_str() {
+            CLOSE => return,
+            SILENCE => std::future::pending().await,
+            _ => {}
         }
         match verb.as_str() {
             "MAIL" => recipients = 0,

@@ -17,9 +17,9 @@ use congvu_net::dns::{Resolver, Zone};
 use congvu_net::tls::TlsClient;
 use congvu_queue::{Queue, Schedule, Settings};
 use congvu_store::queue::{
-    BodyKind, Entry, Lane, NewEntry, NewRcpt, Notify, QueueId, QueueRead, QueueWrite,
+    BodyKind, Entry, Lane, NewEntry, NewRcpt, Notify, Outcome, QueueId, QueueRead, QueueWrite,
 };
-use congvu_store::{Error, Options, Read, Store, Topic, Uid};
+use congvu_store::{Error, Options, Read, Store, Timestamp, Topic, Tx, Uid};
 use tempfile::TempDir;
 
 /// Longest wait for anything; only a failing test waits that long.
@@ -123,6 +123,28 @@ impl World {
     pub(crate) async fn stop(&mut self) {
         assert!(self.stopper.stop(PATIENCE).await, "the queue did not end");
         self.running.take().unwrap().await.unwrap();
+    }
+
+    /// Lets the queue go at once, as a kill does.
+    pub(crate) async fn kill(&mut self) {
+        let running = self.running.take().unwrap();
+        running.abort();
+        assert!(running.await.unwrap_err().is_cancelled());
+    }
+
+    /// Records an attempt that failed, with the next one so far ahead.
+    pub(crate) async fn put_off(&self, id: QueueId, domain: &'static str, by: Duration) {
+        let ahead = i64::try_from(by.as_millis()).unwrap();
+        let deferred = move |tx: &mut Tx<'_>| {
+            let next = Timestamp(tx.now().0 + ahead);
+            let outcome = Outcome::Deferred {
+                next,
+                reply: String::new(),
+                remote: None,
+            };
+            tx.settle(id, domain, &[(0, outcome)]).map(drop)
+        };
+        self.store.transact(deferred).await.unwrap();
     }
 
     pub(crate) async fn send(&self, from: &str, to: &[&str]) -> QueueId {
