@@ -47,7 +47,10 @@ impl Connection {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
-        Ok(Self { reader: BufReader::new(Stream::Plain(stream)), transcript: String::new() })
+        Ok(Self {
+            reader: BufReader::new(Stream::Plain(stream)),
+            transcript: String::new(),
+        })
     }
 
     /// Connects with implicit TLS.
@@ -65,7 +68,8 @@ impl Connection {
     /// # Errors
     /// Those of the handshake.
     pub fn start_tls(&mut self) -> io::Result<()> {
-        let Stream::Plain(mut stream) = std::mem::replace(self.reader.get_mut(), Stream::Gone) else {
+        let Stream::Plain(mut stream) = std::mem::replace(self.reader.get_mut(), Stream::Gone)
+        else {
             return Err(io::Error::other("already encrypted"));
         };
         let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
@@ -83,7 +87,8 @@ impl Connection {
     /// Those of the socket.
     pub fn send(&mut self, octets: &[u8]) -> io::Result<()> {
         self.transcript.push_str("C: ");
-        self.transcript.push_str(String::from_utf8_lossy(&octets[..octets.len().min(500)]).trim_end());
+        self.transcript
+            .push_str(String::from_utf8_lossy(&octets[..octets.len().min(500)]).trim_end());
         self.transcript.push('\n');
         match self.reader.get_mut() {
             Stream::Plain(stream) => stream.write_all(octets).and_then(|()| stream.flush()),
@@ -109,7 +114,10 @@ impl Connection {
         if self.reader.read_until(b'\n', &mut line)? == 0 {
             return Ok(None);
         }
-        while line.last().is_some_and(|octet| matches!(octet, b'\r' | b'\n')) {
+        while line
+            .last()
+            .is_some_and(|octet| matches!(octet, b'\r' | b'\n'))
+        {
             line.pop();
         }
         let text = String::from_utf8_lossy(&line).into_owned();
@@ -162,7 +170,12 @@ impl ServerCertVerifier for Anyone {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+        rustls::crypto::verify_tls12_signature(
+            message,
+            certificate,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
     }
     fn verify_tls13_signature(
         &self,
@@ -170,7 +183,12 @@ impl ServerCertVerifier for Anyone {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+        rustls::crypto::verify_tls13_signature(
+            message,
+            certificate,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
     }
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()

@@ -27,13 +27,27 @@ impl Dns {
     /// On a line that is no record, or when no port can be had: both are faults of the test.
     pub fn start(zone: &str) -> Self {
         let root = Name::root();
-        let mut handler =
-            InMemoryZoneHandler::<TokioRuntimeProvider>::empty(root.clone(), ZoneType::Primary, AxfrPolicy::Deny);
-        let soa = SOA::new(name("ns.test"), name("hostmaster.ns.test"), 1, 3600, 600, 86400, 1);
+        let mut handler = InMemoryZoneHandler::<TokioRuntimeProvider>::empty(
+            root.clone(),
+            ZoneType::Primary,
+            AxfrPolicy::Deny,
+        );
+        let soa = SOA::new(
+            name("ns.test"),
+            name("hostmaster.ns.test"),
+            1,
+            3600,
+            600,
+            86400,
+            1,
+        );
         handler.upsert_mut(Record::from_rdata(root.clone(), 1, RData::SOA(soa)), 0);
         for line in zone.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let fields: Vec<&str> = line.split_whitespace().collect();
-            handler.upsert_mut(Record::from_rdata(name(fields[0]), 1, value(line, &fields[1..])), 0);
+            handler.upsert_mut(
+                Record::from_rdata(name(fields[0]), 1, value(line, &fields[1..])),
+                0,
+            );
         }
         let mut catalog = Catalog::new();
         catalog.upsert(LowerName::from(root), vec![Arc::new(handler)]);
@@ -51,14 +65,19 @@ impl Dns {
             tokio::spawn(async move { server.block_until_done().await });
             address
         });
-        Self { address, _runtime: runtime }
+        Self {
+            address,
+            _runtime: runtime,
+        }
     }
 }
 
 /// A UDP and a TCP socket on the same port, chosen by the kernel.
 async fn sockets() -> (tokio::net::UdpSocket, tokio::net::TcpListener) {
     for _ in 0..64 {
-        let udp = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("a UDP port on loopback");
+        let udp = tokio::net::UdpSocket::bind("127.0.0.1:0")
+            .await
+            .expect("a UDP port on loopback");
         let address = udp.local_addr().expect("a bound socket has an address");
         if let Ok(tcp) = tokio::net::TcpListener::bind(address).await {
             return (udp, tcp);
@@ -74,9 +93,17 @@ fn name(text: &str) -> Name {
 fn value(line: &str, fields: &[&str]) -> RData {
     match fields {
         ["A", address] => RData::A(A(address.parse::<Ipv4Addr>().expect("an IPv4 address"))),
-        ["AAAA", address] => RData::AAAA(AAAA(address.parse::<Ipv6Addr>().expect("an IPv6 address"))),
-        ["MX", preference, "."] => RData::MX(MX::new(preference.parse().expect("a preference"), Name::root())),
-        ["MX", preference, host] => RData::MX(MX::new(preference.parse().expect("a preference"), name(host))),
+        ["AAAA", address] => {
+            RData::AAAA(AAAA(address.parse::<Ipv6Addr>().expect("an IPv6 address")))
+        }
+        ["MX", preference, "."] => RData::MX(MX::new(
+            preference.parse().expect("a preference"),
+            Name::root(),
+        )),
+        ["MX", preference, host] => RData::MX(MX::new(
+            preference.parse().expect("a preference"),
+            name(host),
+        )),
         ["CNAME", host] => RData::CNAME(CNAME(name(host))),
         ["TXT", text @ ..] => RData::TXT(TXT::new(vec![text.join(" ")])),
         _ => panic!("not a record: {line}"),

@@ -22,16 +22,22 @@ impl Outcome {
 
     /// The first untagged response that contains the text.
     pub fn find(&self, text: &str) -> Option<&str> {
-        self.untagged.iter().map(String::as_str).find(|line| line.contains(text))
+        self.untagged
+            .iter()
+            .map(String::as_str)
+            .find(|line| line.contains(text))
     }
 
     /// The number after a word in any response or the status: `UIDNEXT 7` → 7.
     pub fn number(&self, word: &str) -> Option<u64> {
-        self.untagged.iter().chain(std::iter::once(&self.status)).find_map(|line| {
-            let rest = line.get(line.find(word)? + word.len()..)?.trim_start();
-            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-            digits.parse().ok()
-        })
+        self.untagged
+            .iter()
+            .chain(std::iter::once(&self.status))
+            .find_map(|line| {
+                let rest = line.get(line.find(word)? + word.len()..)?.trim_start();
+                let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                digits.parse().ok()
+            })
     }
 }
 
@@ -63,7 +69,11 @@ impl Imap {
 
     fn over(mut connection: Connection) -> io::Result<Self> {
         let greeting = connection.read_line()?.unwrap_or_default();
-        Ok(Self { connection, greeting, tag: 0 })
+        Ok(Self {
+            connection,
+            greeting,
+            tag: 0,
+        })
     }
 
     /// Connects with TLS and logs in.
@@ -73,7 +83,14 @@ impl Imap {
     pub fn login(address: SocketAddr, name: &str, password: &str) -> io::Result<Self> {
         let mut imap = Self::tls(address)?;
         let outcome = imap.command(&format!("LOGIN {} {}", quoted(name), quoted(password)))?;
-        if outcome.ok() { Ok(imap) } else { Err(io::Error::other(format!("login of {name}: {}", outcome.status))) }
+        if outcome.ok() {
+            Ok(imap)
+        } else {
+            Err(io::Error::other(format!(
+                "login of {name}: {}",
+                outcome.status
+            )))
+        }
     }
 
     /// Sends a command and waits for its end.
@@ -92,14 +109,23 @@ impl Imap {
     /// Those of the socket.
     pub fn append(&mut self, mailbox: &str, flags: &str, message: &[u8]) -> io::Result<Outcome> {
         let tag = self.next_tag();
-        self.connection.line(&format!("{tag} APPEND {} ({flags}) {{{}}}", quoted(mailbox), message.len()))?;
+        self.connection.line(&format!(
+            "{tag} APPEND {} ({flags}) {{{}}}",
+            quoted(mailbox),
+            message.len()
+        ))?;
         loop {
-            let Some(line) = self.connection.read_line()? else { return Ok(Outcome::default()) };
+            let Some(line) = self.connection.read_line()? else {
+                return Ok(Outcome::default());
+            };
             if line.starts_with('+') {
                 break;
             }
             if let Some(status) = line.strip_prefix(&format!("{tag} ")) {
-                return Ok(Outcome { untagged: Vec::new(), status: status.to_owned() });
+                return Ok(Outcome {
+                    untagged: Vec::new(),
+                    status: status.to_owned(),
+                });
             }
         }
         self.connection.send(message)?;
@@ -119,7 +145,9 @@ impl Imap {
                 return Ok(tag);
             }
         }
-        Err(io::Error::other("the connection ended before IDLE was accepted"))
+        Err(io::Error::other(
+            "the connection ended before IDLE was accepted",
+        ))
     }
 
     /// Reads untagged lines until one contains the text.
@@ -132,7 +160,9 @@ impl Imap {
                 return Ok(line);
             }
         }
-        Err(io::Error::other(format!("the connection ended while waiting for {text:?}")))
+        Err(io::Error::other(format!(
+            "the connection ended while waiting for {text:?}"
+        )))
     }
 
     /// Ends IDLE.
@@ -150,13 +180,23 @@ impl Imap {
     /// Those of the socket.
     pub fn wait_for_messages(&mut self, count: u32) -> io::Result<()> {
         let announced = |line: &str| {
-            let number = line.strip_prefix("* ").and_then(|rest| rest.strip_suffix(" EXISTS"));
-            number.and_then(|number| number.parse::<u32>().ok()).is_some_and(|number| number >= count)
+            let number = line
+                .strip_prefix("* ")
+                .and_then(|rest| rest.strip_suffix(" EXISTS"));
+            number
+                .and_then(|number| number.parse::<u32>().ok())
+                .is_some_and(|number| number >= count)
         };
         let noop = self.command("NOOP")?;
         let status = self.command("UID SEARCH ALL")?;
-        let there = status.untagged.iter().find(|line| line.starts_with("* SEARCH")).map_or(0, |line| line.split(' ').count() - 2);
-        if noop.untagged.iter().any(|line| announced(line)) || u32::try_from(there).is_ok_and(|there| there >= count) {
+        let there = status
+            .untagged
+            .iter()
+            .find(|line| line.starts_with("* SEARCH"))
+            .map_or(0, |line| line.split(' ').count() - 2);
+        if noop.untagged.iter().any(|line| announced(line))
+            || u32::try_from(there).is_ok_and(|there| there >= count)
+        {
             return Ok(());
         }
         let tag = self.idle()?;
@@ -166,7 +206,9 @@ impl Imap {
                 return Ok(());
             }
         }
-        Err(io::Error::other("the connection ended before the messages came"))
+        Err(io::Error::other(
+            "the connection ended before the messages came",
+        ))
     }
 
     fn next_tag(&mut self) -> String {
@@ -189,7 +231,9 @@ impl Imap {
 
     /// One response line with its literals put in.
     fn response(&mut self) -> io::Result<Option<String>> {
-        let Some(mut line) = self.connection.read_line()? else { return Ok(None) };
+        let Some(mut line) = self.connection.read_line()? else {
+            return Ok(None);
+        };
         while let Some(len) = literal(&line) {
             let octets = self.connection.read_octets(len)?;
             line.push_str("\r\n");

@@ -26,7 +26,10 @@ pub struct Ledger {
 impl Ledger {
     /// A token's state changes.
     pub fn note(&mut self, token: &str, state: State) {
-        let entry = self.tokens.entry(token.to_owned()).or_insert((state, false));
+        let entry = self
+            .tokens
+            .entry(token.to_owned())
+            .or_insert((state, false));
         entry.0 = state;
     }
 
@@ -39,22 +42,33 @@ impl Ledger {
 
     /// Tokens in a state.
     pub fn tokens(&self, state: State) -> Vec<String> {
-        self.tokens.iter().filter(|(_, (is, _))| *is == state).map(|(token, _)| token.clone()).collect()
+        self.tokens
+            .iter()
+            .filter(|(_, (is, _))| *is == state)
+            .map(|(token, _)| token.clone())
+            .collect()
     }
 
     /// Number of tokens acknowledged as kept.
     pub fn kept(&self) -> usize {
-        self.tokens.values().filter(|(state, _)| *state == State::Kept).count()
+        self.tokens
+            .values()
+            .filter(|(state, _)| *state == State::Kept)
+            .count()
     }
 
     /// A message was seen under a UID. Returns a fault when the UID belonged to another message.
     pub fn saw(&mut self, uidvalidity: u32, uid: u32, token: &str) -> Option<String> {
         match self.uidvalidity {
-            Some(known) if known != uidvalidity => return Some(format!("UIDVALIDITY {known} became {uidvalidity}")),
+            Some(known) if known != uidvalidity => {
+                return Some(format!("UIDVALIDITY {known} became {uidvalidity}"));
+            }
             _ => self.uidvalidity = Some(uidvalidity),
         }
         match self.uids.insert(uid, token.to_owned()) {
-            Some(other) if other != token => Some(format!("UID {uid} was {other} and is now {token}")),
+            Some(other) if other != token => {
+                Some(format!("UID {uid} was {other} and is now {token}"))
+            }
             _ => None,
         }
     }
@@ -67,13 +81,22 @@ impl Ledger {
             match (state, found) {
                 (State::Kept, None) => faults.push(format!("lost: {token}")),
                 (State::Gone, Some(_)) => faults.push(format!("came back: {token}")),
-                (State::Kept, Some((_, false))) if *flagged => faults.push(format!("flag lost: {token}")),
-                (_, Some((times, _))) if *times > 1 => faults.push(format!("{times} times: {token}")),
+                (State::Kept, Some((_, false))) if *flagged => {
+                    faults.push(format!("flag lost: {token}"))
+                }
+                (_, Some((times, _))) if *times > 1 => {
+                    faults.push(format!("{times} times: {token}"))
+                }
                 _ => {}
             }
         }
         let known: BTreeSet<&String> = self.tokens.keys().collect();
-        faults.extend(present.keys().filter(|token| !known.contains(token)).map(|token| format!("never sent: {token}")));
+        faults.extend(
+            present
+                .keys()
+                .filter(|token| !known.contains(token))
+                .map(|token| format!("never sent: {token}")),
+        );
         faults
     }
 }
@@ -93,7 +116,10 @@ mod tests {
         assert!(ledger.saw(7, 1, "c").is_some());
         assert!(ledger.saw(8, 2, "c").is_some());
         let present = BTreeMap::from([("b".to_owned(), (1, false)), ("x".to_owned(), (1, false))]);
-        assert_eq!(ledger.compare(&present), ["lost: a", "came back: b", "never sent: x"]);
+        assert_eq!(
+            ledger.compare(&present),
+            ["lost: a", "came back: b", "never sent: x"]
+        );
         let present = BTreeMap::from([("a".to_owned(), (2, true))]);
         assert_eq!(ledger.compare(&present), ["2 times: a"]);
     }

@@ -26,7 +26,10 @@ impl Postfix {
     /// # Panics
     /// When Postfix cannot be started; with what it said.
     pub fn start(settings: &str) -> Self {
-        let folder = tempfile::Builder::new().prefix("congvu-postfix").tempdir().expect("a folder");
+        let folder = tempfile::Builder::new()
+            .prefix("congvu-postfix")
+            .tempdir()
+            .expect("a folder");
         let root = folder.path();
         fs::set_permissions(root, fs::Permissions::from_mode(0o755)).expect("permissions");
         for name in ["conf", "queue", "data", "mail"] {
@@ -37,8 +40,16 @@ impl Postfix {
         };
         owner(&root.join("data"));
         owner(&root.join("mail"));
-        let id = |what: &str| run("id", &[what, "postfix"], "").expect("id").trim().to_owned();
-        let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+        let id = |what: &str| {
+            run("id", &[what, "postfix"], "")
+                .expect("id")
+                .trim()
+                .to_owned()
+        };
+        let port = TcpListener::bind("127.0.0.1:0")
+            .expect("a port")
+            .local_addr()
+            .expect("an address");
         let main = format!(
             "compatibility_level = 3.7\nqueue_directory = {0}/queue\ndata_directory = {0}/data\ncommand_directory = /usr/sbin\n\
              daemon_directory = /usr/lib/postfix/sbin\nmail_owner = postfix\nsetgid_group = postdrop\nmaillog_file = {0}/maillog\n\
@@ -56,7 +67,10 @@ impl Postfix {
         fs::write(root.join("conf/master.cf"), master).expect("master.cf");
         let conf = root.join("conf").to_string_lossy().into_owned();
         run("/usr/sbin/postfix", &["-c", &conf, "start"], "").expect("postfix start");
-        Self { folder, address: port }
+        Self {
+            folder,
+            address: port,
+        }
     }
 
     /// Its log so far.
@@ -74,7 +88,11 @@ impl Postfix {
             if let Some(found) = find(&self.folder.path().join("mail"), text) {
                 return found;
             }
-            assert!(start.elapsed() < PATIENCE, "no letter with {text:?} in Postfix\n{}", self.log());
+            assert!(
+                start.elapsed() < PATIENCE,
+                "no letter with {text:?} in Postfix\n{}",
+                self.log()
+            );
             std::thread::yield_now();
             // Postfix tells nobody when it has written a file: looking again is the only event.
             std::thread::sleep(std::time::Duration::from_millis(50));
@@ -84,18 +102,30 @@ impl Postfix {
 
 impl Drop for Postfix {
     fn drop(&mut self) {
-        let conf = self.folder.path().join("conf").to_string_lossy().into_owned();
+        let conf = self
+            .folder
+            .path()
+            .join("conf")
+            .to_string_lossy()
+            .into_owned();
         let _ = run("/usr/sbin/postfix", &["-c", &conf, "stop"], "");
     }
 }
 
 fn find(folder: &Path, text: &str) -> Option<String> {
-    let entries: Vec<PathBuf> = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
+    let entries: Vec<PathBuf> = fs::read_dir(folder)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     entries.into_iter().find_map(|path| {
         if path.is_dir() {
             return find(&path, text);
         }
-        fs::read(&path).ok().map(|octets| String::from_utf8_lossy(&octets).into_owned()).filter(|found| found.contains(text))
+        fs::read(&path)
+            .ok()
+            .map(|octets| String::from_utf8_lossy(&octets).into_owned())
+            .filter(|found| found.contains(text))
     })
 }
 

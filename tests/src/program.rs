@@ -26,7 +26,13 @@ impl Output {
     /// # Panics
     /// When it failed, with everything it said.
     pub fn expect(self, what: &str) -> String {
-        assert!(self.code == 0, "{what}: exit code {}\n{}\n{}", self.code, self.stdout, self.stderr);
+        assert!(
+            self.code == 0,
+            "{what}: exit code {}\n{}\n{}",
+            self.code,
+            self.stdout,
+            self.stderr
+        );
         self.stdout
     }
 
@@ -68,7 +74,11 @@ pub fn finish(mut command: Command, input: &str) -> Output {
     let stderr = drain(child.stderr.take().expect("its errors are a pipe"));
     let code = wait(&mut child, &name);
     let _ = feeder.join();
-    Output { code, stdout: stdout.join().unwrap_or_default(), stderr: stderr.join().unwrap_or_default() }
+    Output {
+        code,
+        stdout: stdout.join().unwrap_or_default(),
+        stderr: stderr.join().unwrap_or_default(),
+    }
 }
 
 fn drain(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<String> {
@@ -90,7 +100,9 @@ fn wait(child: &mut Child, name: &str) -> i32 {
         }
         false
     });
-    let status = child.wait().unwrap_or_else(|error| panic!("{name}: {error}"));
+    let status = child
+        .wait()
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
     let _ = done.send(());
     let late = watchdog.join().unwrap_or(false);
     assert!(!late, "{name} did not end within {PATIENCE:?}");
@@ -111,6 +123,10 @@ pub fn congvu() -> PathBuf {
         path.pop();
     }
     path.push("congvu");
-    assert!(path.exists(), "{} is missing: cargo build first", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing: cargo build first",
+        path.display()
+    );
     path
 }

@@ -229,12 +229,17 @@ impl Server {
             lines: Vec::new(),
             coming,
         };
-        log.wait("ready", |line| line.contains(" ready"));
+        log.wait("server started", |line| line.contains("server started"));
         self.listeners = log
             .lines
             .iter()
             .filter(|line| line.contains("listening"))
-            .filter_map(|line| Some((field(line, "name")?, field(line, "address")?.parse().ok()?)))
+            .filter_map(|line| {
+                Some((
+                    field(line, "listener")?,
+                    field(line, "address")?.parse().ok()?,
+                ))
+            })
             .collect();
         self.log = Mutex::new(log);
     }

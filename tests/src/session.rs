@@ -29,15 +29,26 @@ pub fn run(
     listener: &dyn Fn(&str) -> Option<SocketAddr>,
     known: &BTreeMap<String, String>,
 ) -> Result<(), String> {
-    let mut run = Run { connections: BTreeMap::new(), known: known.clone() };
+    let mut run = Run {
+        connections: BTreeMap::new(),
+        known: known.clone(),
+    };
     for (number, line) in text.lines().enumerate() {
         let line = line.trim_end();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
         run.line(line, listener).map_err(|fault| {
-            let said: Vec<&str> = run.connections.values().map(|connection| connection.transcript.as_str()).collect();
-            format!("line {}: {line}\n{fault}\nsaid so far:\n{}", number + 1, said.join("--\n"))
+            let said: Vec<&str> = run
+                .connections
+                .values()
+                .map(|connection| connection.transcript.as_str())
+                .collect();
+            format!(
+                "line {}: {line}\n{fault}\nsaid so far:\n{}",
+                number + 1,
+                said.join("--\n")
+            )
         })?;
     }
     Ok(())
@@ -49,34 +60,57 @@ struct Run {
 }
 
 impl Run {
-    fn line(&mut self, line: &str, listener: &dyn Fn(&str) -> Option<SocketAddr>) -> Result<(), String> {
+    fn line(
+        &mut self,
+        line: &str,
+        listener: &dyn Fn(&str) -> Option<SocketAddr>,
+    ) -> Result<(), String> {
         let mut chars = line.chars();
         let client = chars.next().unwrap_or_default();
         let rest = chars.as_str();
         if let Some(name) = rest.strip_prefix(' ') {
             let address = listener(name).ok_or_else(|| format!("no listener {name}"))?;
             let implicit = matches!(name, "imaps" | "submissions");
-            let opened = if implicit { Connection::tls(address) } else { Connection::plain(address) };
+            let opened = if implicit {
+                Connection::tls(address)
+            } else {
+                Connection::plain(address)
+            };
             let mut connection = opened.map_err(|error| error.to_string())?;
             connection.read_line().map_err(|error| error.to_string())?;
             self.connections.insert(client, connection);
             return Ok(());
         }
-        let connection = self.connections.get_mut(&client).ok_or("no such connection")?;
+        let connection = self
+            .connections
+            .get_mut(&client)
+            .ok_or("no such connection")?;
         let kind: String = rest.chars().take(2).collect();
         let text = rest.get(2..).unwrap_or_default();
         let text = text.strip_prefix(' ').unwrap_or(text);
         let failed = |error: std::io::Error| error.to_string();
         match kind.as_str() {
             "C:" => connection.line(&fill(text, &self.known)).map_err(failed),
-            "L:" => connection.send(fill(text, &self.known).replace("\\n", "\r\n").as_bytes()).map_err(failed),
-            "R:" => connection.send(&octets(&fill(text, &self.known))).map_err(failed),
+            "L:" => connection
+                .send(fill(text, &self.known).replace("\\n", "\r\n").as_bytes())
+                .map_err(failed),
+            "R:" => connection
+                .send(&octets(&fill(text, &self.known)))
+                .map_err(failed),
             "S:" => {
-                let said = connection.read_line().map_err(failed)?.ok_or("the connection ended")?;
-                take(text, &said, &mut self.known).then_some(()).ok_or_else(|| format!("got:  {said}"))
+                let said = connection
+                    .read_line()
+                    .map_err(failed)?
+                    .ok_or("the connection ended")?;
+                take(text, &said, &mut self.known)
+                    .then_some(())
+                    .ok_or_else(|| format!("got:  {said}"))
             }
             "S*" => loop {
-                let said = connection.read_line().map_err(failed)?.ok_or("the connection ended before it came")?;
+                let said = connection
+                    .read_line()
+                    .map_err(failed)?
+                    .ok_or("the connection ended before it came")?;
                 if take(text, &said, &mut self.known) {
                     return Ok(());
                 }
@@ -97,7 +131,10 @@ fn octets(text: &str) -> Vec<u8> {
     let mut rest = text;
     while let Some(at) = rest.find("\\x") {
         octets.extend_from_slice(rest[..at].as_bytes());
-        match rest.get(at + 2..at + 4).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+        match rest
+            .get(at + 2..at + 4)
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+        {
             Some(octet) => {
                 octets.push(octet);
                 rest = &rest[at + 4..];
@@ -130,7 +167,9 @@ fn fill(text: &str, known: &BTreeMap<String, String>) -> String {
 }
 
 fn word(text: &str) -> &str {
-    let end = text.find(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit()).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit())
+        .unwrap_or(text.len());
     &text[..end]
 }
 
@@ -145,11 +184,17 @@ fn take(pattern: &str, said: &str, known: &mut BTreeMap<String, String>) -> bool
 }
 
 fn matches(pattern: &str, said: &str, known: &mut BTreeMap<String, String>) -> bool {
-    let Some(first) = pattern.chars().next() else { return said.is_empty() };
+    let Some(first) = pattern.chars().next() else {
+        return said.is_empty();
+    };
     match first {
         '…' => {
             let rest = &pattern[first.len_utf8()..];
-            let ends: Vec<usize> = said.char_indices().map(|(at, _)| at).chain([said.len()]).collect();
+            let ends: Vec<usize> = said
+                .char_indices()
+                .map(|(at, _)| at)
+                .chain([said.len()])
+                .collect();
             ends.into_iter().any(|at| {
                 let mut attempt = known.clone();
                 let fits = matches(rest, &said[at..], &mut attempt);
@@ -163,14 +208,20 @@ fn matches(pattern: &str, said: &str, known: &mut BTreeMap<String, String>) -> b
             let name = word(&pattern[1..]);
             let rest = &pattern[1 + name.len()..];
             let value = known.get(name).cloned().unwrap_or_else(|| {
-                let end = said.find(|c: char| c.is_whitespace() || "()[]\"<>".contains(c)).unwrap_or(said.len());
+                let end = said
+                    .find(|c: char| c.is_whitespace() || "()[]\"<>".contains(c))
+                    .unwrap_or(said.len());
                 said[..end].to_owned()
             });
-            let Some(after) = said.strip_prefix(value.as_str()) else { return false };
+            let Some(after) = said.strip_prefix(value.as_str()) else {
+                return false;
+            };
             known.insert(name.to_owned(), value);
             matches(rest, after, known)
         }
-        _ => said.strip_prefix(first).is_some_and(|after| matches(&pattern[first.len_utf8()..], after, known)),
+        _ => said
+            .strip_prefix(first)
+            .is_some_and(|after| matches(&pattern[first.len_utf8()..], after, known)),
     }
 }
 
@@ -181,10 +232,25 @@ mod tests {
     #[test]
     fn patterns_take_and_compare_words() {
         let mut known = BTreeMap::new();
-        assert!(take("a OK [APPENDUID $v $uid] …", "a OK [APPENDUID 7 12] done", &mut known));
+        assert!(take(
+            "a OK [APPENDUID $v $uid] …",
+            "a OK [APPENDUID 7 12] done",
+            &mut known
+        ));
         assert_eq!(known.get("uid").map(String::as_str), Some("12"));
-        assert!(take("* … FETCH (UID $uid)", "* 1 FETCH (UID 12)", &mut known));
-        assert!(!take("* … FETCH (UID $uid)", "* 1 FETCH (UID 13)", &mut known));
-        assert_eq!(fill("b UID FETCH $uid FLAGS $", &known), "b UID FETCH 12 FLAGS $");
+        assert!(take(
+            "* … FETCH (UID $uid)",
+            "* 1 FETCH (UID 12)",
+            &mut known
+        ));
+        assert!(!take(
+            "* … FETCH (UID $uid)",
+            "* 1 FETCH (UID 13)",
+            &mut known
+        ));
+        assert_eq!(
+            fill("b UID FETCH $uid FLAGS $", &known),
+            "b UID FETCH 12 FLAGS $"
+        );
     }
 }

@@ -29,7 +29,9 @@ impl Smtp {
     /// # Errors
     /// Those of the socket.
     pub fn plain(address: SocketAddr) -> io::Result<Self> {
-        let mut smtp = Self { connection: Connection::plain(address)? };
+        let mut smtp = Self {
+            connection: Connection::plain(address)?,
+        };
         smtp.reply()?;
         Ok(smtp)
     }
@@ -39,7 +41,9 @@ impl Smtp {
     /// # Errors
     /// Those of the socket and the handshake.
     pub fn tls(address: SocketAddr) -> io::Result<Self> {
-        let mut smtp = Self { connection: Connection::tls(address)? };
+        let mut smtp = Self {
+            connection: Connection::tls(address)?,
+        };
         smtp.reply()?;
         Ok(smtp)
     }
@@ -51,7 +55,10 @@ impl Smtp {
     pub fn reply(&mut self) -> io::Result<Reply> {
         let mut text = String::new();
         while let Some(line) = self.connection.read_line()? {
-            let code = line.get(..3).and_then(|digits| digits.parse().ok()).unwrap_or(0);
+            let code = line
+                .get(..3)
+                .and_then(|digits| digits.parse().ok())
+                .unwrap_or(0);
             text.push_str(line.get(4..).unwrap_or_default());
             if line.as_bytes().get(3) != Some(&b'-') {
                 return Ok(Reply { code, text });

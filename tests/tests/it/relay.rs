@@ -25,15 +25,32 @@ fn postfix_before_congvu_hands_letters_in() {
     ));
     let mut smtp = Smtp::plain(postfix.address).expect("connect to postfix");
     smtp.command("EHLO client.test").expect("EHLO");
-    let message = "From: ngoai@example.org\nTo: nhieu nguoi\nSubject: qua Postfix\n\nvào nhà nước\n.\n..\n";
-    assert_eq!(smtp.deliver("ngoai@example.org", &[AN, BINH], message).expect("deliver").code, 250);
+    let message =
+        "From: ngoai@example.org\nTo: nhieu nguoi\nSubject: qua Postfix\n\nvào nhà nước\n.\n..\n";
+    assert_eq!(
+        smtp.deliver("ngoai@example.org", &[AN, BINH], message)
+            .expect("deliver")
+            .code,
+        250
+    );
     for account in [AN, BINH] {
         let mut imap = Imap::login(server.listener("imaps"), account, PASSWORD).expect("login");
         imap.command("SELECT INBOX").expect("select");
         imap.wait_for_messages(1).expect("the letter arrives");
-        let letter = imap.command("FETCH 1 BODY.PEEK[]").expect("fetch").untagged.join("\n");
-        assert!(letter.contains("Subject: qua Postfix") && letter.contains("vào nhà nước\r\n.\r\n..\r\n"), "{letter}");
-        assert!(letter.contains("Return-Path: <ngoai@example.org>"), "{letter}");
+        let letter = imap
+            .command("FETCH 1 BODY.PEEK[]")
+            .expect("fetch")
+            .untagged
+            .join("\n");
+        assert!(
+            letter.contains("Subject: qua Postfix")
+                && letter.contains("vào nhà nước\r\n.\r\n..\r\n"),
+            "{letter}"
+        );
+        assert!(
+            letter.contains("Return-Path: <ngoai@example.org>"),
+            "{letter}"
+        );
         assert!(postfix.log().contains("status=sent"), "{}", postfix.log());
     }
 }
@@ -50,13 +67,26 @@ fn postfix_before_congvu_gets_refusals_and_bounces_itself() {
     let mut smtp = Smtp::plain(postfix.address).expect("connect to postfix");
     smtp.command("EHLO client.test").expect("EHLO");
     // Postfix accepts, congvu refuses the recipient, Postfix sends its report to the sender: An.
-    let reply = smtp.deliver(AN, &["khongcoai@so.test"], "From: an@xa.test\nSubject: lac\n\nx\n").expect("deliver");
+    let reply = smtp
+        .deliver(
+            AN,
+            &["khongcoai@so.test"],
+            "From: an@xa.test\nSubject: lac\n\nx\n",
+        )
+        .expect("deliver");
     assert_eq!(reply.code, 250);
     let mut imap = Imap::login(server.listener("imaps"), AN, PASSWORD).expect("login");
     imap.command("SELECT INBOX").expect("select");
     imap.wait_for_messages(1).expect("the report arrives");
-    let report = imap.command("FETCH 1 BODY.PEEK[]").expect("fetch").untagged.join("\n");
-    assert!(report.contains("Return-Path: <>") && report.contains("5.1.1"), "{report}");
+    let report = imap
+        .command("FETCH 1 BODY.PEEK[]")
+        .expect("fetch")
+        .untagged
+        .join("\n");
+    assert!(
+        report.contains("Return-Path: <>") && report.contains("5.1.1"),
+        "{report}"
+    );
 }
 
 #[test]
@@ -66,19 +96,37 @@ fn postfix_behind_congvu_takes_letters_over() {
     );
     let setup = Setup::default().route("postfix.test", &postfix.address.to_string());
     let server = Server::with(setup);
-    send(&server, "chi@postfix.test", "From: an@xa.test\nTo: chi@postfix.test\nSubject: ra ngoai\n\nvào nhà nước\n.\n");
+    send(
+        &server,
+        "chi@postfix.test",
+        "From: an@xa.test\nTo: chi@postfix.test\nSubject: ra ngoai\n\nvào nhà nước\n.\n",
+    );
     let letter = postfix.wait_for_mail("Subject: ra ngoai");
     assert!(letter.contains("vào nhà nước\n.\n"), "{letter}");
     assert!(letter.contains("Return-Path: <an@xa.test>"), "{letter}");
     server.wait_for_empty_queue();
 
     // An unknown mailbox there: one report here, and the queue is empty again.
-    send(&server, "khongcoai@postfix.test", "From: an@xa.test\nSubject: khong toi\n\nx\n");
+    send(
+        &server,
+        "khongcoai@postfix.test",
+        "From: an@xa.test\nSubject: khong toi\n\nx\n",
+    );
     let mut imap = Imap::login(server.listener("imaps"), AN, PASSWORD).expect("login");
     imap.command("SELECT INBOX").expect("select");
     imap.wait_for_messages(1).expect("the report arrives");
-    let report = imap.command("FETCH 1 BODY.PEEK[]").expect("fetch").untagged.join("\n");
-    for part in ["multipart/report", "Action: failed", "khongcoai@postfix.test", "Return-Path: <>", "Status: 5.1.1"] {
+    let report = imap
+        .command("FETCH 1 BODY.PEEK[]")
+        .expect("fetch")
+        .untagged
+        .join("\n");
+    for part in [
+        "multipart/report",
+        "Action: failed",
+        "khongcoai@postfix.test",
+        "Return-Path: <>",
+        "Status: 5.1.1",
+    ] {
         assert!(report.contains(part), "{part} is missing in {report}");
     }
     server.wait_for_empty_queue();
