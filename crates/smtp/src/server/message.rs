@@ -10,7 +10,11 @@ pub(super) const CHUNK: usize = 32 << 10;
 
 pub(super) const TOO_BIG: Said = Said(552, (5, 3, 4), "message too big");
 
-const BARE: Said = Said(550, (5, 6, 11), "bare CR or LF in the message");
+const BARE: Said = Said(
+    550,
+    (5, 6, 11),
+    "bare CR or LF in the message; lines end with CR LF",
+);
 const LONG_LINE: Said = Said(550, (5, 6, 0), "a line of the message is too long");
 
 /// An open transaction.
