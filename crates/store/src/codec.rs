@@ -79,6 +79,18 @@ pub(crate) struct Counters {
     recent_from: Uid,
 }
 
+impl Counters {
+    /// The same with UIDs left out, changed at `modseq`.
+    pub(crate) fn skipped(self, uids: u32, modseq: ModSeq) -> Self {
+        let uidnext = Uid(self.uidnext.0.saturating_add(uids));
+        Self {
+            uidnext,
+            modseq,
+            ..self
+        }
+    }
+}
+
 /// A mailbox in its two parts.
 pub(crate) fn split(mailbox: &Mailbox) -> (Identity, Counters) {
     let identity = Identity {

@@ -85,6 +85,11 @@ pub(crate) fn counters(id: MailboxId) -> Vec<u8> {
     key(Table::Mailbox, &[&id.0.to_be_bytes(), b"c"])
 }
 
+/// Whether a key of the mailbox table is one of counters.
+pub(crate) fn is_counters(key: &[u8]) -> bool {
+    key.len() == 10 && key.ends_with(b"c")
+}
+
 /// `/` sorts before everything else in names, so that children follow their parent.
 fn folded(name: &str) -> Vec<u8> {
     name.bytes()

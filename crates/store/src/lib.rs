@@ -23,6 +23,7 @@ mod overlay;
 pub mod queue;
 pub mod record;
 mod recover;
+mod repair;
 mod source;
 mod space;
 mod state;

@@ -21,7 +21,8 @@ use crate::keys;
 use crate::log::frame::Commit;
 use crate::log::scan::{self, Found, SEGMENT_FRAME};
 use crate::log::segment::{Disk, Segments};
-use crate::log::writer::{End, Writer};
+use crate::log::writer::{End, RESERVE, Writer};
+use crate::repair;
 use crate::state::{Left, Lock, State, boot};
 use crate::store::{Options, Report};
 
@@ -88,12 +89,21 @@ pub(crate) fn open(folder: &Path, options: &Options, disk: &Disk) -> Result<Open
     })
 }
 
+/// Creates a folder with its parents, for its owner only; the names are durable when this returns.
 fn make_folder(path: &Path) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    make_folder(parent)?;
     std::fs::DirBuilder::new()
-        .recursive(true)
         .mode(0o700)
         .create(path)
+        .and_then(|()| std::fs::File::open(parent)?.sync_all())
         .map_err(|error| Error::io(format!("creating {}", path.display()), &error))
 }
 
@@ -146,6 +156,18 @@ fn find_log(folder: &Path, segments: &Segments, disk: &Disk, state: Option<&Stat
 fn remove_file(path: &Path) -> Result<()> {
     std::fs::remove_file(path)
         .map_err(|error| Error::io(format!("removing {}", path.display()), &error))
+}
+
+/// Octets of the files in a folder; what cannot be read counts nothing.
+fn size(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(found) if found.is_dir() => size(&entry.path()),
+            Ok(found) => found.len(),
+            Err(_) => 0,
+        })
+        .sum()
 }
 
 struct Opening<'a> {
@@ -264,6 +286,10 @@ impl Opening<'_> {
                 std::fs::remove_dir_all(entry.path()).map_err(|error| failed(&error))?;
             }
         }
+        // A copy for the curious must not be what keeps the rebuild from finding room.
+        if crate::space::free(self.folder)? < size(path) + 2 * RESERVE {
+            return std::fs::remove_dir_all(path).map_err(|error| failed(&error));
+        }
         let aside = PathBuf::from(format!(
             "{}.broken-{}",
             path.display(),
@@ -290,8 +316,12 @@ impl Opening<'_> {
         self.cut(&found)?;
         sink.applied.lsn = found.end.lsn.0;
         sink.applied.group = found.end.group;
-        sink.finish()?;
-        let applied = sink.applied;
+        sink.spill()?;
+        let mut applied = sink.applied;
+        if found.lost > 0 {
+            repair::skip(engine, found.lost, &mut applied)?;
+        }
+        engine.apply(&mut [applied.op()].into_iter())?;
         for what in &found.damaged {
             tracing::error!(what, "find damage in the log");
         }
@@ -358,10 +388,5 @@ impl Sink<'_> {
             self.engine.apply(&mut writes.by_ref().take(BATCH))?;
         }
         Ok(())
-    }
-
-    fn finish(&mut self) -> Result<()> {
-        self.spill()?;
-        self.engine.apply(&mut [self.applied.op()].into_iter())
     }
 }

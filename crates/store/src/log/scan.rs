@@ -39,6 +39,8 @@ pub(crate) struct Found {
     pub(crate) unused: Vec<Arc<Segment>>,
     /// Commits handed over.
     pub(crate) commits: u64,
+    /// Octets before the end that may have held commits and could not be read.
+    pub(crate) lost: u64,
 }
 
 /// The store's number from the first readable segment head.
@@ -86,10 +88,11 @@ pub(crate) fn scan(
         .iter()
         .rposition(|segment| segment.first <= from.lsn.0)
         .unwrap_or(0);
-    let mut expected = None;
+    let mut expected = (from.lsn.0 == 0).then_some(0);
     for (index, segment) in all.iter().enumerate().skip(begin) {
         let mut pages = Pages::open(segments, segment, seed)?;
-        if expected.is_some_and(|expected| expected != segment.first) {
+        if let Some(expected) = expected.filter(|expected| *expected != segment.first) {
+            found.lost += segment.first.saturating_sub(expected);
             found.report(format!(
                 "{}: octets before this segment are missing",
                 segment.path.display()
@@ -141,6 +144,8 @@ struct Walk<'a> {
 struct Stretch {
     commits: Vec<Commit>,
     bad: Vec<String>,
+    /// Octets of `bad` that may have held commits.
+    lost: u64,
 }
 
 impl Walk<'_> {
@@ -180,6 +185,7 @@ impl Walk<'_> {
                 if stretch.bad.is_empty() {
                     stretch.bad.push(self.describe(at, stop));
                 }
+                self.found.lost += stretch.lost;
                 for what in std::mem::take(&mut stretch.bad) {
                     self.found.report(what);
                 }
@@ -215,6 +221,11 @@ impl Walk<'_> {
             let Some(header) = header else {
                 let next = self.pages.next_frame(at + 1, to).unwrap_or(to);
                 stretch.bad.push(self.describe(at, next));
+                stretch.lost += if self.is_just_a_body(at, next) {
+                    0
+                } else {
+                    next - at
+                };
                 at = next;
                 continue;
             };
@@ -226,12 +237,15 @@ impl Walk<'_> {
                 });
             }
             match header.kind {
-                Some(Kind::Commit) => match Commit::decode(self.pages.payload(at, &header)) {
-                    Some(commit) => stretch.commits.push(commit),
-                    None => stretch
-                        .bad
-                        .push(format!("LSN {at}: a commit that contradicts itself")),
-                },
+                Some(Kind::Commit) => {
+                    if let Some(commit) = Commit::decode(self.pages.payload(at, &header)) {
+                        stretch.commits.push(commit);
+                    } else {
+                        stretch.lost += header.total();
+                        let what = format!("LSN {at}: a commit that contradicts itself");
+                        stretch.bad.push(what);
+                    }
+                }
                 Some(Kind::Body) if deep && !self.pages.body(at, &header) => {
                     stretch.bad.push(format!("LSN {at}: chunks of a body"));
                 }
@@ -240,6 +254,13 @@ impl Walk<'_> {
             at += header.total();
         }
         Ok(stretch)
+    }
+
+    /// Whether a damaged place was one body frame exactly, so that no commit can have been in it.
+    fn is_just_a_body(&mut self, from: u64, to: u64) -> bool {
+        Header::decode(self.pages.octets(from, 32)).is_some_and(|header| {
+            header.kind == Some(Kind::Body) && header.lsn.0 == from && header.total() == to - from
+        })
     }
 
     /// What a damaged place held, as far as its octets still tell.

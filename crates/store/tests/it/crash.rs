@@ -3,7 +3,7 @@
 use congvu_store::{Error, MailboxId, Store};
 
 use crate::world::{
-    Dump, append, copy, dump, mailbox, octets, open, options, other_boot, segments, store,
+    ACCOUNT, Dump, append, copy, dump, mailbox, octets, open, options, other_boot, segments, store,
 };
 
 /// A closed store with `count` messages of one transaction each, and what it shows.
@@ -168,6 +168,50 @@ async fn damage_in_the_middle_is_reported_and_stops_nothing() {
         let read = octets(&store, message).await;
         assert_eq!(read.is_err(), message == victim, "{message:?}");
     }
+}
+
+#[tokio::test]
+async fn numbers_that_a_lost_transaction_may_have_given_out_do_not_come_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (before, inbox) = filled(folder.path(), 3).await;
+    let path = segments(folder.path()).pop().unwrap();
+    let (store, _) = open(folder.path());
+    let lost = append(&store, inbox, b"its transaction will be damaged").await;
+    let made = store
+        .transact(|tx| tx.create_mailbox(ACCOUNT, "later", None))
+        .await
+        .unwrap();
+    store.close().await.unwrap();
+    let mut octets_of_log = std::fs::read(&path).unwrap();
+    let at = usize::try_from(lost.body.0 + u64::from(lost.frame)).unwrap();
+    octets_of_log[at + 33] ^= 1;
+    std::fs::write(&path, octets_of_log).unwrap();
+    for _ in 0..2 {
+        other_boot(folder.path());
+        let (store, report) = open(folder.path());
+        assert_eq!(report.damaged.len(), 1, "{report:?}");
+        let seen = mailbox(&store, "INBOX").await;
+        assert_eq!(seen.messages, 3, "the message is lost");
+        assert!(seen.uidnext > lost.uid && seen.modseq >= made.modseq);
+        store.close().await.unwrap();
+    }
+    let (store, _) = open(folder.path());
+    let next = append(&store, inbox, b"new").await;
+    assert!(next.uid > lost.uid && next.modseq > made.modseq);
+    let after = dump(&store).await;
+    let keep = |dump: &Dump| {
+        let found = dump
+            .mailboxes
+            .iter()
+            .find(|(mailbox, ..)| mailbox.id == inbox);
+        found.unwrap().1[..3].to_vec()
+    };
+    assert_eq!(keep(&after), keep(&before));
+    let another = store
+        .transact(|tx| tx.create_mailbox(ACCOUNT, "another", None))
+        .await
+        .unwrap();
+    assert!(another.id > made.id && another.uidvalidity > made.uidvalidity);
 }
 
 #[tokio::test]
