@@ -180,7 +180,7 @@ impl Run {
             if !unseen.is_empty() {
                 match set_seen(store, view.mailbox, unseen).await {
                     Ok((modseq, changed)) => {
-                        view.own_change(modseq);
+                        view.own_change(modseq, changed.iter());
                         view.collect();
                         seen_now = changed;
                     }

@@ -242,3 +242,22 @@ pub(crate) fn done(end: Done) -> Answer {
 pub(crate) fn nothing_selected() -> Answer {
     done(refuse::bad("No mailbox is selected"))
 }
+
+#[cfg(test)]
+mod tests {
+    use congvu_imap::ask::Ask;
+
+    use super::{LoggedIn, Session};
+    use crate::view::View;
+
+    fn size<F: Future>(_: impl FnOnce(&'static mut Session) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_idle_session_is_small() {
+        let waiting = size(|session| session.respond(Ask::Idle));
+        let all = waiting + size_of::<Session>() + size_of::<LoggedIn>() + size_of::<View>();
+        assert!(all < 2048, "{all} octets");
+    }
+}

@@ -71,7 +71,10 @@ impl LoggedIn {
                     missing += changed.missing;
                     view.say_keywords(changed.keywords, &mut untagged);
                     if untagged.len() < ANSWERED {
-                        view.own_change(changed.modseq);
+                        view.own_change(
+                            changed.modseq,
+                            changed.messages.iter().map(|(_, message)| message),
+                        );
                         if !ask.silent {
                             untagged.extend(
                                 changed

@@ -136,9 +136,14 @@ impl View {
         }
     }
 
-    /// A transaction of this session: what it changed was, or was not, answered on purpose.
-    pub(crate) fn own_change(&mut self, modseq: ModSeq) {
-        if self.own.back() == Some(&modseq) {
+    /// A transaction of this session left these messages: what it changed was, or was not, answered on
+    /// purpose. The number of a transaction that changed nothing may become another one's.
+    pub(crate) fn own_change<'a>(
+        &mut self,
+        modseq: ModSeq,
+        mut messages: impl Iterator<Item = &'a Message>,
+    ) {
+        if !messages.any(|message| message.modseq == modseq) {
             return;
         }
         if self.own.len() == OWN {

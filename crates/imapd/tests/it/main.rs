@@ -13,6 +13,7 @@ mod search;
 mod select;
 mod store;
 mod two;
+mod views;
 mod world;
 
 use congvu_imap::server::{Config, Server};
