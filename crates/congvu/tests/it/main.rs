@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod check;
+mod quickstart;
 mod serve;

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
@@ -17,14 +18,19 @@ struct Server {
 }
 
 impl Server {
-    /// Starts with a listener for each kind, on ports of the kernel's choice.
+    /// Starts with listeners on ports of the kernel's choice.
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         write_config(folder.path(), "");
+        Self::start_in(folder)
+    }
+
+    fn start_in(folder: tempfile::TempDir) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_congvu"))
             .arg("serve")
             .arg("--config")
             .arg(folder.path().join("congvu.toml"))
+            .env("NOTIFY_SOCKET", folder.path().join("notify.sock"))
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -175,4 +181,47 @@ fn a_second_server_is_refused() {
     assert!(!output.status.success());
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("cannot open the store in"), "{said}");
+}
+
+#[test]
+fn tells_systemd() {
+    let folder = tempfile::tempdir().unwrap();
+    write_config(folder.path(), "");
+    let notices = UnixDatagram::bind(folder.path().join("notify.sock")).unwrap();
+    notices.set_read_timeout(Some(PATIENCE)).unwrap();
+    let notice = || {
+        let mut buffer = [0; 512];
+        let length = notices.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    let mut server = Server::start_in(folder);
+    assert_eq!(notice().trim(), "READY=1");
+    server.signal("-HUP");
+    let reloading = notice();
+    assert!(
+        reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="),
+        "{reloading}"
+    );
+    assert_eq!(notice().trim(), "READY=1");
+    server.signal("-INT");
+    assert_eq!(notice().trim(), "STOPPING=1");
+    assert!(server.child.wait().unwrap().success());
+}
+
+#[test]
+fn the_log_can_be_json() {
+    let folder = tempfile::tempdir().unwrap();
+    write_config(folder.path(), "");
+    let path = folder.path().join("congvu.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("[log]", "[log]\nformat = \"json\"")).unwrap();
+    let mut server = Server::start_in(folder);
+    let log = server.wait_for("server started");
+    for line in log.lines() {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(
+            event["timestamp"].is_string() && event["message"].is_string(),
+            "{line}"
+        );
+    }
 }
