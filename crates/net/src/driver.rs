@@ -251,12 +251,13 @@ where
     let event = tokio::select! {
         biased;
         () = shutdown.stopping(), if phase == Phase::Open => Event::Stopping,
+        // Before reading, or a flood that never completes anything would never be late.
+        () = tokio::time::sleep_until(deadline) => Event::Expired,
         read = channel.read(|octets| machine.input(octets)) => match read {
             Ok(octets) => Event::Came(octets),
             Err(_) => Event::Lost,
         },
         answer = answer => Event::Answered(answer),
-        () = tokio::time::sleep_until(deadline) => Event::Expired,
     };
     clock.spent += begin.elapsed();
     event
