@@ -45,8 +45,8 @@ const FLUSH: usize = 4 << 10;
 /// unknown recipients are too many depends on who asks: the service decides, with a 421.)
 const MAX_FAULTS: u32 = 20;
 
-/// Commands that do nothing (NOOP, VRFY, RSET, EHLO) without a delivered message between them. Clients that
-/// keep a connection warm send one a minute.
+/// Commands that lead nowhere (NOOP, VRFY, RSET, EHLO, and MAIL) without a delivered message between them.
+/// Clients that keep a connection warm send one a minute.
 const MAX_IDLE: u32 = 100;
 
 /// Failed logins of a connection: as many as a person's client tries, too few to guess.

@@ -87,6 +87,13 @@ pub fn split(line: &[u8]) -> Result<(Verb, &str), SyntaxError> {
     Ok((verb, rest.trim_end_matches(' ')))
 }
 
+/// Whether a line, however broken, asks for BDAT: then octets of any number follow it.
+pub fn is_bdat(line: &[u8]) -> bool {
+    line.get(..4)
+        .is_some_and(|word| word.eq_ignore_ascii_case(b"BDAT"))
+        && line.get(4).is_none_or(|o| !o.is_ascii_alphanumeric())
+}
+
 /// ```text
 /// ehlo = "EHLO" SP ( Domain / address-literal ) CRLF        ; RFC 5321 section 4.1.1.1
 /// ```

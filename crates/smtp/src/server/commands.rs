@@ -7,7 +7,7 @@ use super::message::{TOO_BIG, Transaction, gross};
 use super::octets::Dots;
 use super::say::Said;
 use super::{Chunk, MAX_IDLE, Pending, Server, State, Then, legality};
-use crate::ask::{Ask, BodyKind, Kind, Reply};
+use crate::ask::{Ask, BodyKind, Kind, Mail, Rcpt, Reply};
 use crate::grammar::command::{self, Verb};
 use crate::grammar::{SyntaxError, param};
 
@@ -36,6 +36,27 @@ const TOO_MANY_MAILS: Said = Said(
 );
 const NEEDS_BDAT: Said = Said(503, (5, 5, 1), "a BINARYMIME message is sent with BDAT");
 
+const UNKNOWN_CHUNK: Said = Said(
+    421,
+    (4, 5, 2),
+    "closing, since the size of the chunk is unknown",
+);
+const TOO_IDLE: Said = Said(421, (4, 7, 0), "too many commands without a message");
+
+/// A command with its arguments, or why it is not obeyed.
+enum Order<'a> {
+    Refuse(Said),
+    /// A BDAT that is refused: its octets come all the same.
+    Skip(u64, Said),
+    Bdat(u64, bool),
+    Hello(Then),
+    Auth(&'a str, Option<&'a [u8]>),
+    Mail(Mail),
+    Rcpt(Rcpt),
+    /// No arguments.
+    Bare,
+}
+
 impl Server {
     /// One command, if its line is complete. The state was taken out; each way puts one back.
     pub(super) fn command(&mut self, transaction: Option<Box<Transaction>>) -> Option<Step<Ask>> {
@@ -51,76 +72,82 @@ impl Server {
             return self.starve();
         };
         self.counts.events += 1;
-        let obeyed = match &line {
-            Line::Whole(line) => self.obey(line),
-            Line::Bare(_) => Err(SyntaxError::BareLineEnd),
-            Line::TooLong => Err(SyntaxError::TooLong),
+        let (octets, whole) = match &line {
+            Line::Whole(octets) => (octets.as_slice(), Ok(())),
+            Line::Bare(octets) => (octets.as_slice(), Err(SyntaxError::BareLineEnd)),
+            Line::TooLong => (&[][..], Err(SyntaxError::TooLong)),
         };
-        if let Err(error) = obeyed {
+        if let Err(error) = whole.and_then(|()| self.obey(octets)) {
             self.say(error.reply());
-            self.fault();
+            if command::is_bdat(octets) {
+                // Nobody knows how many octets follow: obeying them would be command injection.
+                self.say(UNKNOWN_CHUNK);
+                self.finish();
+            } else {
+                self.fault();
+            }
         }
         None
     }
 
+    /// One well-ended line. An error leaves the state as it was.
     fn obey(&mut self, line: &[u8]) -> Result<(), SyntaxError> {
         let (verb, rest) = command::split(line)?;
-        let transaction = match std::mem::replace(&mut self.state, State::Closed) {
-            State::Command(transaction) => transaction,
-            state => {
-                self.state = state;
-                return Ok(());
-            }
+        let chunk = if verb == Verb::Bdat {
+            Some(command::bdat(rest)?)
+        } else {
+            None
         };
-        let chunk = match (verb, command::bdat(rest)) {
-            (Verb::Bdat, Ok((size, last))) => Some((size, last)),
-            (Verb::Bdat, Err(error)) => {
-                // Nobody knows how many octets follow: obeying them would be command injection.
-                self.say(error.reply());
-                self.say(Said(
-                    421,
-                    (4, 5, 2),
-                    "closing, since the size of the chunk is unknown",
-                ));
-                self.state = State::Command(transaction);
-                self.finish();
-                return Ok(());
-            }
-            _ => None,
+        let State::Command(transaction) = &self.state else {
+            return Ok(());
         };
         let phase = self.phase(transaction.as_deref());
-        if let Some(said) = self
+        let refusal = self
             .admission(verb)
-            .or_else(|| legality::refusal(verb, phase))
-        {
-            self.refuse(verb, said, transaction, chunk);
-            return Ok(());
+            .or_else(|| legality::refusal(verb, phase));
+        let order = match (refusal, chunk) {
+            (Some(said), Some((size, _))) => Order::Skip(size, said),
+            (Some(said), None) => Order::Refuse(said),
+            (None, Some((size, last))) => Order::Bdat(size, last),
+            (None, None) => self.parse(verb, rest)?,
+        };
+        if let State::Command(transaction) = std::mem::replace(&mut self.state, State::Closed) {
+            self.run(verb, order, transaction);
         }
-        if let Some((size, last)) = chunk {
-            self.begin_chunk(transaction, size, last);
-            return Ok(());
-        }
-        self.run(verb, rest, transaction)
+        Ok(())
     }
 
-    fn refuse(
-        &mut self,
-        verb: Verb,
-        said: Said,
-        transaction: Option<Box<Transaction>>,
-        chunk: Option<(u64, bool)>,
-    ) {
-        if let Some((size, _)) = chunk {
-            self.state = State::Skip(transaction, size, said.into());
-            return;
-        }
-        self.state = State::Command(transaction);
-        self.say(said);
-        // After a refused MAIL the pipelined rest is refused too, and Apple's clients try AUTH on port 25:
-        // neither is an attack.
-        if said != AUTH_ELSEWHERE && !matches!(verb, Verb::Rcpt | Verb::Data) {
-            self.fault();
-        }
+    /// The arguments of a command that is legal now.
+    fn parse<'a>(&mut self, verb: Verb, rest: &'a str) -> Result<Order<'a>, SyntaxError> {
+        Ok(match verb {
+            Verb::Helo | Verb::Ehlo | Verb::Lhlo => Order::Hello(Then::Hello {
+                name: command::hello(rest)?,
+                extended: verb != Verb::Helo,
+            }),
+            Verb::Rset | Verb::Quit | Verb::StartTls | Verb::Data => {
+                command::nothing(rest)?;
+                Order::Bare
+            }
+            Verb::Auth => {
+                let (mechanism, initial) = command::auth(rest)?;
+                Order::Auth(mechanism, initial)
+            }
+            Verb::Mail => {
+                let auth = self.config.kind == Kind::Submission;
+                Order::Mail(param::mail(command::from(rest)?, auth)?)
+            }
+            Verb::Rcpt => {
+                let State::Command(Some(transaction)) = &mut self.state else {
+                    return Err(SyntaxError::Unknown);
+                };
+                let rcpt = command::to(rest).and_then(|path| param::rcpt(path, transaction.utf8));
+                if rcpt.is_err() {
+                    transaction.refused = transaction.refused.saturating_add(1);
+                }
+                Order::Rcpt(rcpt?)
+            }
+            _ => Order::Bare,
+        })
     }
 
     /// What the kind of listener, TLS and login do not let through.
@@ -147,103 +174,78 @@ impl Server {
         }
     }
 
-    /// The command is legal: its arguments, then its effect.
-    fn run(
-        &mut self,
-        verb: Verb,
-        rest: &str,
-        transaction: Option<Box<Transaction>>,
-    ) -> Result<(), SyntaxError> {
-        let ran = match (verb, transaction) {
-            (Verb::Helo | Verb::Ehlo | Verb::Lhlo, transaction) => {
-                match command::hello(rest) {
-                    Ok(name) => {
-                        let extended = verb != Verb::Helo;
-                        // RFC 5321 section 4.1.4: a new EHLO ends the transaction.
-                        self.forget(transaction, Then::Hello { name, extended });
-                        self.idle();
-                        return Ok(());
-                    }
-                    Err(error) => (transaction, Err(error)),
-                }
-            }
-            (Verb::Rset, transaction) => match command::nothing(rest) {
-                Ok(()) => {
-                    self.say(Said(250, (2, 0, 0), "forgotten"));
-                    self.forget(transaction, Then::Command);
-                    self.idle();
-                    return Ok(());
-                }
-                Err(error) => (transaction, Err(error)),
-            },
-            (Verb::Quit, transaction) => match command::nothing(rest) {
-                Ok(()) => {
-                    self.say(Said(221, (2, 0, 0), "bye"));
-                    self.forget(transaction, Then::Close);
-                    return Ok(());
-                }
-                Err(error) => (transaction, Err(error)),
-            },
-            (Verb::Noop, transaction) => {
-                self.say(Said(250, (2, 0, 0), "ok"));
+    /// What the command does. Each way puts a state back.
+    fn run(&mut self, verb: Verb, order: Order<'_>, transaction: Option<Box<Transaction>>) {
+        if matches!(
+            verb,
+            Verb::Helo
+                | Verb::Ehlo
+                | Verb::Lhlo
+                | Verb::Mail
+                | Verb::Rset
+                | Verb::Noop
+                | Verb::Vrfy
+        ) {
+            self.counts.idle += 1;
+            if self.counts.idle > MAX_IDLE {
                 self.state = State::Command(transaction);
-                self.idle();
-                return Ok(());
+                self.say(TOO_IDLE);
+                self.finish();
+                return;
             }
-            (Verb::Vrfy, transaction) => {
+        }
+        match (verb, order, transaction) {
+            (_, Order::Skip(size, said), transaction) => {
+                self.state = State::Skip(transaction, size, said.into());
+            }
+            (verb, Order::Refuse(said), transaction) => {
+                self.state = State::Command(transaction);
+                self.say(said);
+                // After a refused MAIL the pipelined rest is refused too, and Apple's clients try AUTH on
+                // port 25: neither is an attack.
+                if said != AUTH_ELSEWHERE && !matches!(verb, Verb::Rcpt | Verb::Data) {
+                    self.fault();
+                }
+            }
+            // RFC 5321 section 4.1.4: a new EHLO ends the transaction.
+            (_, Order::Hello(hello), transaction) => self.forget(transaction, hello),
+            (_, Order::Auth(mechanism, initial), transaction) => {
+                self.state = State::Command(transaction);
+                self.begin_login(mechanism, initial);
+            }
+            (_, Order::Mail(mail), _) => self.mail(mail),
+            (_, Order::Rcpt(rcpt), Some(transaction)) => self.rcpt(rcpt, transaction),
+            (_, Order::Bdat(size, last), Some(transaction)) => {
+                self.begin_chunk(transaction, size, last);
+            }
+            (Verb::Data, _, Some(transaction)) => self.begin_data(transaction),
+            (Verb::Rset, _, transaction) => {
+                self.say(Said(250, (2, 0, 0), "forgotten"));
+                self.forget(transaction, Then::Command);
+            }
+            (Verb::Quit, _, transaction) => {
+                self.say(Said(221, (2, 0, 0), "bye"));
+                self.forget(transaction, Then::Close);
+            }
+            (Verb::Foreign, _, transaction) => self.forget(transaction, Then::Close),
+            (Verb::StartTls, ..) => {
+                self.say(Said(220, (2, 0, 0), "begin TLS"));
+                self.state = State::StartTls;
+            }
+            (Verb::Vrfy, _, transaction) => {
                 // RFC 5321 section 7.3: who exists is told to nobody.
                 self.say(Said(252, (2, 0, 0), "send mail, and you will see"));
                 self.state = State::Command(transaction);
-                self.idle();
-                return Ok(());
             }
-            (Verb::Foreign, transaction) => {
-                self.forget(transaction, Then::Close);
-                return Ok(());
-            }
-            (Verb::StartTls, transaction) => match command::nothing(rest) {
-                Ok(()) => {
-                    self.say(Said(220, (2, 0, 0), "begin TLS"));
-                    self.state = State::StartTls;
-                    return Ok(());
-                }
-                Err(error) => (transaction, Err(error)),
-            },
-            (Verb::Auth, transaction) => match command::auth(rest) {
-                Ok((mechanism, initial)) => {
-                    self.state = State::Command(transaction);
-                    self.begin_login(mechanism, initial);
-                    return Ok(());
-                }
-                Err(error) => (transaction, Err(error)),
-            },
-            (Verb::Mail, None) => (None, self.mail(rest)),
-            (Verb::Rcpt, Some(transaction)) => match self.rcpt(rest, transaction) {
-                Ok(()) => return Ok(()),
-                Err((transaction, error)) => (Some(transaction), Err(error)),
-            },
-            (Verb::Data, Some(transaction)) => match command::nothing(rest) {
-                Ok(()) => {
-                    self.begin_data(transaction);
-                    return Ok(());
-                }
-                Err(error) => (Some(transaction), Err(error)),
-            },
-            // The table and the admission let nothing else through.
-            (_, transaction) => (transaction, Err(SyntaxError::Unknown)),
-        };
-        match ran {
-            (_, Ok(())) => Ok(()),
-            (transaction, Err(error)) => {
+            // NOOP; the table lets nothing else through.
+            (_, _, transaction) => {
+                self.say(Said(250, (2, 0, 0), "ok"));
                 self.state = State::Command(transaction);
-                Err(error)
             }
         }
     }
 
-    fn mail(&mut self, rest: &str) -> Result<(), SyntaxError> {
-        let auth = self.config.kind == Kind::Submission;
-        let mail = param::mail(command::from(rest)?, auth)?;
+    fn mail(&mut self, mail: Mail) {
         self.state = State::Command(None);
         if self.counts.transactions >= self.config.mail_max {
             self.say(TOO_MANY_MAILS);
@@ -254,30 +256,15 @@ impl Server {
             let transaction = Box::new(Transaction::new(&mail));
             self.state = State::Asks(Ask::Mail(mail), Pending::Mail(transaction));
         }
-        Ok(())
     }
 
-    fn rcpt(
-        &mut self,
-        rest: &str,
-        transaction: Box<Transaction>,
-    ) -> Result<(), (Box<Transaction>, SyntaxError)> {
-        let parsed = command::to(rest).and_then(|path| param::rcpt(path, transaction.utf8));
-        let rcpt = match parsed {
-            Ok(rcpt) => rcpt,
-            Err(error) => {
-                let mut transaction = transaction;
-                transaction.refused = transaction.refused.saturating_add(1);
-                return Err((transaction, error));
-            }
-        };
+    fn rcpt(&mut self, rcpt: Rcpt, transaction: Box<Transaction>) {
         if transaction.accepted >= self.config.rcpt_max {
             self.say(TOO_MANY_RCPTS);
             self.state = State::Command(Some(transaction));
         } else {
             self.state = State::Asks(Ask::Rcpt(rcpt), Pending::Rcpt(transaction));
         }
-        Ok(())
     }
 
     fn begin_data(&mut self, mut transaction: Box<Transaction>) {
@@ -292,11 +279,7 @@ impl Server {
         self.state = State::Data(transaction, Dots::new());
     }
 
-    fn begin_chunk(&mut self, transaction: Option<Box<Transaction>>, size: u64, last: bool) {
-        let Some(mut transaction) = transaction else {
-            self.state = State::Command(None);
-            return;
-        };
+    fn begin_chunk(&mut self, mut transaction: Box<Transaction>, size: u64, last: bool) {
         let message = transaction.message.get_or_insert_default();
         if message.would_exceed(size, self.config.size_max) {
             message.fail(TOO_BIG.into());
@@ -331,14 +314,5 @@ impl Server {
             return None;
         }
         self.starve()
-    }
-
-    /// A command that does nothing was obeyed.
-    fn idle(&mut self) {
-        self.counts.idle += 1;
-        if self.counts.idle > MAX_IDLE && matches!(self.state, State::Command(_)) {
-            self.say(Said(421, (4, 7, 0), "too many commands without a message"));
-            self.finish();
-        }
     }
 }

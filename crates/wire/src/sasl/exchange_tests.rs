@@ -370,3 +370,85 @@ fn a_grant_without_a_proof_lets_nobody_in() {
         SaslStep::Denied(Denial::Unavailable)
     );
 }
+
+/// Whatever a client sends, the exchange neither panics nor grants anything that the service did not.
+#[test]
+fn any_octets_end_the_exchange_quietly() {
+    const PIECES: &[&[u8]] = &[
+        b"n,,",
+        b"y,,",
+        b"p=tls-exporter,,",
+        b"a=an,",
+        b"n=an",
+        b",r=",
+        b"abc",
+        b"m=x,",
+        b"c=biws",
+        b",p=",
+        b"AAAA",
+        b"=2C",
+        b"=",
+        b",",
+        b"\0",
+        b"an@a.test",
+        b"\xff",
+        b"\xc3",
+        b"\r\n",
+        b"*",
+        b"",
+    ];
+    let first = fastrand::u64(..);
+    println!("first seed {first}");
+    let channel = tls(Some(&[1; 32]), None);
+    for seed in (0..5_000).map(|offset| first.wrapping_add(offset)) {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mechanism = *rng.choice(&Mechanism::ALL).expect("not empty");
+        let policy = Policy {
+            tls: Some(&channel),
+            allow_plaintext: false,
+        };
+        let mut line = || {
+            let pieces = rng.usize(..8);
+            let octets: Vec<u8> = (0..pieces)
+                .flat_map(|_| rng.choice(PIECES).expect("not empty").to_vec())
+                .collect();
+            match rng.u8(..) {
+                0..20 => octets,
+                _ => scram::encode(&octets).into_bytes(),
+            }
+        };
+        let initial = line();
+        let begun = Exchange::begin(mechanism.as_str(), Some(&initial), &policy);
+        let (mut exchange, mut step) = begun.expect("offered");
+        for _ in 0..8 {
+            step = match step {
+                SaslStep::Challenge(_) => exchange.respond(&line()),
+                SaslStep::Ask(SaslAsk::Keys { .. }) => {
+                    let salt = vec![1; 16];
+                    let keys = vec![scram::derive(b"secret", &salt, 1)];
+                    exchange.answer(SaslAnswer::Keys(ScramKeys {
+                        salt,
+                        iterations: 4096,
+                        keys,
+                    }))
+                }
+                SaslStep::Ask(SaslAsk::Decided { matched, .. }) => {
+                    assert_eq!(matched, None, "seed {seed}");
+                    exchange.answer(SaslAnswer::Denied(Denial::Credentials))
+                }
+                SaslStep::Ask(SaslAsk::Password { authcid, password }) => {
+                    assert_eq!(name(authcid.as_bytes()), Some(authcid), "seed {seed}");
+                    assert!(!password.expose().is_empty(), "seed {seed}");
+                    exchange.answer(SaslAnswer::Denied(Denial::Credentials))
+                }
+                SaslStep::Granted(_) => panic!("granted; seed {seed}"),
+                SaslStep::Denied(_) | SaslStep::Failed(_) => {
+                    // Over is over.
+                    let after = exchange.respond(b"AGFuQGEudGVzdAB4");
+                    assert_eq!(after, SaslStep::Failed(Failure::Malformed), "seed {seed}");
+                    break;
+                }
+            };
+        }
+    }
+}
