@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use crate::legacy;
 use mail_parser::decoders::charsets::map::charset_decoder;
 
 /// Longest charset label looked at; the longest registered one has 45 octets.
@@ -31,6 +32,9 @@ pub fn decode<'a>(charset: &str, bytes: &'a [u8]) -> Cow<'a, str> {
         && let Some(decoder) = charset_decoder(label.as_bytes())
     {
         return Cow::Owned(decoder(bytes));
+    }
+    if let Some(text) = legacy::decode(label, bytes) {
+        return Cow::Owned(text);
     }
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),

@@ -240,7 +240,7 @@ fn split(field: &[u8]) -> Option<(&[u8], &[u8])> {
 /// Where the line that begins at `at` ends, its line feed included.
 pub(crate) fn line_end(raw: &[u8], at: usize) -> usize {
     raw.get(at..)
-        .and_then(|rest| rest.iter().position(|&b| b == b'\n'))
+        .and_then(|rest| memchr::memchr(b'\n', rest))
         .map_or(raw.len(), |found| at + found + 1)
 }
 

@@ -12,6 +12,7 @@ pub mod fold;
 pub mod guard;
 pub mod header;
 mod html;
+mod legacy;
 mod list;
 pub mod notice;
 mod params;

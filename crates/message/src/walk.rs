@@ -167,7 +167,9 @@ impl Walker<'_> {
     fn boundary(&mut self) -> Option<Hit> {
         if self.open.iter().all(|open| open.boundary.is_none()) {
             // The rest has no more structure: its lines are only counted.
-            self.line += self.raw[self.at..].split_inclusive(|&b| b == b'\n').count();
+            let rest = &self.raw[self.at..];
+            self.line += memchr::memchr_iter(b'\n', rest).count();
+            self.line += usize::from(rest.last().is_some_and(|&b| b != b'\n'));
             self.at = self.raw.len();
             return None;
         }

@@ -24,8 +24,12 @@ use crate::worker::Worker;
 const PAGE: usize = 1_024;
 /// Pages of one look at the queue: what lies beyond is seen when these are done or put off.
 const PAGES_MOST: usize = 64;
-/// Between two looks: changes that come together are seen together.
+/// Shortest time between two looks: changes that come together are seen together.
 const GAP: Duration = Duration::from_millis(20);
+/// Longest time between two looks while something changes.
+const GAP_MOST: Duration = Duration::from_secs(1);
+/// Looking takes at most one part in ten of the time, however long the queue is.
+const GAP_SHARE: u32 = 10;
 /// Longest sleep: bounds what a missed change could cost.
 const SLEEP_MOST: Duration = Duration::from_mins(1);
 /// How often tasks are looked for that a wrong clock put too far away.
@@ -83,7 +87,9 @@ impl Queue {
                 self.0.rescue().await;
                 rescued = Some(Instant::now());
             }
+            let look = Instant::now();
             let sleep = self.0.offer_due().await;
+            let gap = (look.elapsed() * GAP_SHARE).clamp(GAP, GAP_MOST);
             crew.start(&shutdown);
             let end = tokio::select! {
                 () = shutdown.stopping() => break,
@@ -100,7 +106,7 @@ impl Queue {
             }
             tokio::select! {
                 () = shutdown.stopping() => break,
-                () = tokio::time::sleep(GAP) => {}
+                () = tokio::time::sleep(gap) => {}
             }
         }
         crew.finish().await;

@@ -2,6 +2,7 @@
 //! the courier work the line off. When no host can be reached, the whole line waits together.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use congvu_net::connect::connect;
 use congvu_net::tls::{Tls, TlsError};
@@ -20,6 +21,8 @@ use crate::verdict::{Reason, Verdict};
 /// Hosts tried in one attempt; a domain whose first five do not answer is down, and a slot is not held for
 /// an hour by one with twenty (each costs up to 30 s an address).
 const HOSTS_TRIED: usize = 5;
+/// Time after which no further host is tried, for the same reason.
+const SEARCH_MOST: Duration = Duration::from_mins(2);
 
 /// One worker of one destination.
 pub(crate) struct Worker {
@@ -61,9 +64,13 @@ impl Worker {
             }
         };
         let mut last = Verdict::Later(Reason::own((4, 4, 4), "no server to connect to"));
+        let begin = Instant::now();
         for hop in hops.iter().take(HOSTS_TRIED) {
             if self.shutdown.is_stopping() {
                 return false;
+            }
+            if begin.elapsed() > SEARCH_MOST {
+                break;
             }
             let mut went = self.session(hop, &route, route.tls, &settings).await;
             if let Went::TlsBroke(verdict) = went {
