@@ -225,6 +225,21 @@ fn filter<R: Read>(
 }
 
 impl Query {
+    /// The same question from where a page ended. Questions that are no listings stay as they are.
+    pub fn continued(mut self, next: &str) -> Self {
+        if let Self::Agencies { after, .. }
+        | Self::Domains { after, .. }
+        | Self::Accounts { after, .. }
+        | Self::Aliases { after, .. }
+        | Self::Groups { after, .. }
+        | Self::Queue { after }
+        | Self::Audit { after, .. } = &mut self
+        {
+            *after = Some(next.to_owned());
+        }
+        self
+    }
+
     /// Answers from one state of the store.
     pub(crate) fn answer<R: Read>(&self, r: &R) -> Result<Reply> {
         Ok(match self {

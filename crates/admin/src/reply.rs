@@ -127,3 +127,37 @@ pub struct StatusView {
     /// When the oldest message in the queue arrived.
     pub queue_oldest: Option<Timestamp>,
 }
+
+impl Reply {
+    /// Where the next page of a listing begins, if there is one.
+    pub fn next(&self) -> Option<&str> {
+        match self {
+            Self::Agencies(page) => page.next.as_deref(),
+            Self::Domains(page) => page.next.as_deref(),
+            Self::Accounts(page) => page.next.as_deref(),
+            Self::Aliases(page) => page.next.as_deref(),
+            Self::Groups(page) => page.next.as_deref(),
+            Self::Queue(page) => page.next.as_deref(),
+            Self::Audit(page) => page.next.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Appends the next page of the same listing.
+    pub fn append(&mut self, page: Self) {
+        fn join<T>(so_far: &mut Page<T>, page: Page<T>) {
+            so_far.entries.extend(page.entries);
+            so_far.next = page.next;
+        }
+        match (self, page) {
+            (Self::Agencies(all), Self::Agencies(page)) => join(all, page),
+            (Self::Domains(all), Self::Domains(page)) => join(all, page),
+            (Self::Accounts(all), Self::Accounts(page)) => join(all, page),
+            (Self::Aliases(all), Self::Aliases(page)) => join(all, page),
+            (Self::Groups(all), Self::Groups(page)) => join(all, page),
+            (Self::Queue(all), Self::Queue(page)) => join(all, page),
+            (Self::Audit(all), Self::Audit(page)) => join(all, page),
+            (other, page) => *other = page,
+        }
+    }
+}

@@ -4,6 +4,7 @@
 //! in `cli`.
 
 mod certificate;
+mod cli;
 mod config;
 mod door;
 mod log;
@@ -25,6 +26,9 @@ struct Cli {
     /// The configuration file.
     #[arg(long, global = true, value_name = "FILE", default_value = config::PATH)]
     config: PathBuf,
+    /// Print JSON, for programs.
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -37,6 +41,8 @@ enum Command {
     Check,
     /// Try it out: a server with two agencies and four accounts on this machine, without root.
     Quickstart(quickstart::Args),
+    #[command(flatten)]
+    Admin(cli::Noun),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +51,7 @@ fn main() -> ExitCode {
         Command::Serve => serve::run(&cli.config),
         Command::Check => check(&cli.config),
         Command::Quickstart(args) => quickstart::run(&args),
+        Command::Admin(noun) => cli::run(&cli.config, cli.json, noun),
     }
 }
 

@@ -1,0 +1,137 @@
+//! `congvu agency …`
+
+use clap::Subcommand;
+use congvu_admin::change::{AgencyChange, Setting};
+use congvu_admin::{Change, Query};
+
+use super::Plan;
+
+/// What can be done with agencies.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Create an agency.
+    Add {
+        /// Short name to type: H29.12, BNV.
+        code: String,
+        /// Full name: "Ủy ban nhân dân xã Bình Minh".
+        #[arg(long)]
+        name: Option<String>,
+        /// Code of the agency above it.
+        #[arg(long, value_name = "CODE")]
+        parent: Option<String>,
+    },
+    /// List agencies.
+    List {
+        /// Only this agency and those below it.
+        #[arg(long, value_name = "CODE")]
+        within: Option<String>,
+    },
+    /// Show one agency.
+    Show {
+        /// Which.
+        code: String,
+    },
+    /// Give an agency another code.
+    Rename {
+        /// Present code.
+        code: String,
+        /// New code.
+        to: String,
+    },
+    /// Change an agency.
+    #[command(arg_required_else_help = true)]
+    Set {
+        /// Which.
+        code: String,
+        /// Full name.
+        #[arg(long)]
+        name: Option<String>,
+        /// Code of the new agency above it.
+        #[arg(long, value_name = "CODE", conflicts_with = "root")]
+        parent: Option<String>,
+        /// Hang it under no agency.
+        #[arg(long)]
+        root: bool,
+        /// Most IMAP sessions of an account here and below; "inherit" for what holds above.
+        #[arg(long, value_name = "NUMBER|inherit", value_parser = sessions)]
+        sessions: Option<Setting<u32>>,
+        /// Whether aliases and groups here and below may lead to other servers: yes, no, inherit.
+        #[arg(long, value_name = "yes|no|inherit", value_parser = yes_no)]
+        foreign_targets: Option<Setting<bool>>,
+    },
+    /// Let the accounts of an agency work again.
+    Enable {
+        /// Which.
+        code: String,
+    },
+    /// Stop all accounts of an agency and of those below it: no logins, no mail. Nothing is removed.
+    Disable {
+        /// Which.
+        code: String,
+    },
+    /// Remove an agency in which nothing is left.
+    Remove {
+        /// Which.
+        code: String,
+    },
+}
+
+fn sessions(text: &str) -> Result<Setting<u32>, String> {
+    match text {
+        "inherit" => Ok(Setting::Inherit),
+        number => number
+            .parse()
+            .map(Setting::Is)
+            .map_err(|_| "give a whole number or \"inherit\"".to_owned()),
+    }
+}
+
+fn yes_no(text: &str) -> Result<Setting<bool>, String> {
+    match text {
+        "inherit" => Ok(Setting::Inherit),
+        "yes" => Ok(Setting::Is(true)),
+        "no" => Ok(Setting::Is(false)),
+        _ => Err("give yes, no or inherit".to_owned()),
+    }
+}
+
+impl Verb {
+    pub(super) fn plan(self) -> Plan {
+        let change = match self {
+            Self::List { within } => {
+                return Plan::List(Query::Agencies {
+                    within,
+                    after: None,
+                });
+            }
+            Self::Show { code } => return Query::Agency { code }.into(),
+            Self::Add { code, name, parent } => AgencyChange::Add { code, name, parent },
+            Self::Rename { code, to } => AgencyChange::Rename { code, to },
+            Self::Set {
+                code,
+                name,
+                parent,
+                root,
+                sessions,
+                foreign_targets,
+            } => {
+                let parent = if root {
+                    Some(Setting::Inherit)
+                } else {
+                    parent.map(Setting::Is)
+                };
+                AgencyChange::Set {
+                    code,
+                    name,
+                    parent,
+                    sessions,
+                    foreign_targets,
+                }
+            }
+            Self::Enable { code } => AgencyChange::Enable { code },
+            Self::Disable { code } => AgencyChange::Disable { code },
+            Self::Remove { code } => AgencyChange::Remove { code },
+        };
+        Change::Agency(change).into()
+    }
+}
