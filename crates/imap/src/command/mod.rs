@@ -13,6 +13,8 @@ mod list;
 mod mailbox;
 pub(crate) mod parser;
 mod quota;
+#[cfg(test)]
+mod random_tests;
 mod search;
 mod select;
 mod sets;

@@ -194,7 +194,7 @@ fn check_extension(values: &[Value]) {
     assert!(is_nstring(location));
 }
 
-fn check_body(value: &Value, extended: bool, rev2: bool) {
+fn check_body(value: &Value, extended: bool, utf8: bool) {
     let fields = elements(value);
     let parts = fields
         .iter()
@@ -202,7 +202,7 @@ fn check_body(value: &Value, extended: bool, rev2: bool) {
         .count();
     if parts > 0 {
         for part in &fields[..parts] {
-            check_body(part, extended, rev2);
+            check_body(part, extended, utf8);
         }
         assert!(is_string(&fields[parts]));
         let rest = &fields[parts + 1..];
@@ -238,10 +238,10 @@ fn check_body(value: &Value, extended: bool, rev2: bool) {
     );
     check_params(params);
     let is = |value: &Value, text: &str| *value == Value::Text(text.into());
-    let message = is(kind, "MESSAGE") && (is(subtype, "RFC822") || rev2 && is(subtype, "GLOBAL"));
+    let message = is(kind, "MESSAGE") && (is(subtype, "RFC822") || utf8 && is(subtype, "GLOBAL"));
     let rest = if message {
         check_envelope(&rest[0]);
-        check_body(&rest[1], extended, rev2);
+        check_body(&rest[1], extended, utf8);
         assert!(is_number(&rest[2]));
         &rest[3..]
     } else if is(kind, "TEXT") {
@@ -408,8 +408,8 @@ fn random_messages() {
             panic!("{items:?}")
         };
         check_envelope(sent);
-        check_body(body, false, enabled.rev2);
-        check_body(structure, true, enabled.rev2);
+        check_body(body, false, enabled.utf8());
+        check_body(structure, true, enabled.utf8());
         assert!(is_string(binary));
         assert!(
             matches!(date, Value::Text(text) if text.len() == 26),

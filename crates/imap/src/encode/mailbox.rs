@@ -58,7 +58,11 @@ impl Encoder {
     /// quota-response = "QUOTA" SP quota-root-name SP quota-list
     /// quota-list     = "(" quota-resource *(SP quota-resource) ")"    RFC 9208
     /// ```
+    /// A root without limits has nothing to say: the list must not be empty.
     pub(super) fn quota(&mut self, root: &str, resources: &[(String, u64, u64)]) {
+        if resources.is_empty() {
+            return;
+        }
         self.raw("* QUOTA ");
         self.string(root);
         self.raw(" ");
@@ -210,6 +214,11 @@ mod tests {
             },
             r#"QUOTA "" (STORAGE 10 512 MESSAGE 1 2)"#,
         );
+        let unlimited = Untagged::Quota {
+            root: String::new(),
+            resources: vec![],
+        };
+        assert_eq!(text_of(Enabled::default(), unlimited), "");
         let roots = texts(&["", "#agency"]);
         check(
             Untagged::QuotaRoot {

@@ -66,8 +66,9 @@ impl Encoder {
         let (kind, subtype) = (upper(&part.kind, "TEXT"), upper(&part.subtype, "PLAIN"));
         let global = subtype == "GLOBAL";
         let is_message = kind == "MESSAGE" && (global || subtype == "RFC822");
-        // RFC 3501 knows the long form for RFC822 alone, RFC 9051 for GLOBAL (RFC 6532) too.
-        let wants_long_form = is_message && (!global || self.enabled.rev2);
+        // RFC 3501 knows the long form for RFC822 alone, RFC 9051 for GLOBAL (RFC 6532) too, and a client
+        // with UTF8=ACCEPT must understand it.
+        let wants_long_form = is_message && (!global || self.enabled.utf8());
         let embedded = part
             .message
             .as_deref()
