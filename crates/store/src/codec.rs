@@ -5,12 +5,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::id::{AccountId, BodyId, LedgerId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
+use crate::id::{AccountId, LedgerId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
 use crate::mailbox::{Mailbox, SpecialUse};
-use crate::message::{Flags, Message};
 
 /// Version of all layouts below.
-const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 1;
 
 /// Octets of a value.
 pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
@@ -19,10 +18,14 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 
 /// Back from octets. `what` names the record in errors.
 pub(crate) fn decode<T: DeserializeOwned>(what: &str, octets: &[u8]) -> Result<T> {
+    let rest = current(what, octets)?;
+    postcard::from_bytes(rest).map_err(|error| Error::Damaged(format!("{what}: {error}")))
+}
+
+/// What follows the version octet.
+pub(crate) fn current<'a>(what: &str, octets: &'a [u8]) -> Result<&'a [u8]> {
     match octets.split_first() {
-        Some((&VERSION, rest)) => {
-            postcard::from_bytes(rest).map_err(|error| Error::Damaged(format!("{what}: {error}")))
-        }
+        Some((&VERSION, rest)) => Ok(rest),
         Some((&found, _)) if found > VERSION => Err(Error::Newer {
             what: what.to_owned(),
             found: u32::from(found),
@@ -137,96 +140,9 @@ pub(crate) fn join(id: MailboxId, identity: Identity, counters: Counters) -> Mai
     }
 }
 
-/// A message without its UID, which stands in the key.
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    flags: u8,
-    /// Bit n of octet m: keyword 8m + n. At most 32 octets, so that the record stays under 300.
-    keywords: Vec<u8>,
-    modseq: u64,
-    date: i64,
-    zone: i16,
-    size: u32,
-    body: u64,
-    frame: u32,
-    thread: u64,
-    saved: i64,
-}
-
-/// Octets of a message record.
-pub(crate) fn encode_message(message: &Message) -> Vec<u8> {
-    let mut keywords = Vec::new();
-    for &index in &message.keywords {
-        let octet = usize::from(index / 8);
-        if keywords.len() <= octet {
-            keywords.resize(octet + 1, 0);
-        }
-        keywords[octet] |= 1 << (index % 8);
-    }
-    encode(&Stored {
-        flags: message.flags.0,
-        keywords,
-        modseq: message.modseq.0,
-        date: message.date,
-        zone: message.zone,
-        size: message.size,
-        body: message.body.0,
-        frame: message.frame,
-        thread: message.thread,
-        saved: message.saved.0,
-    })
-}
-
-/// Back from octets.
-pub(crate) fn decode_message(uid: Uid, octets: &[u8]) -> Result<Message> {
-    let stored: Stored = decode("message record", octets)?;
-    let keywords = (0_u16..)
-        .zip(
-            stored
-                .keywords
-                .iter()
-                .flat_map(|octet| (0..8).map(move |bit| octet >> bit & 1 == 1)),
-        )
-        .filter_map(|(index, set)| set.then_some(index))
-        .collect();
-    Ok(Message {
-        uid,
-        flags: Flags(stored.flags),
-        keywords,
-        modseq: ModSeq(stored.modseq),
-        date: stored.date,
-        zone: stored.zone,
-        size: stored.size,
-        body: BodyId(stored.body),
-        frame: stored.frame,
-        thread: stored.thread,
-        saved: Timestamp(stored.saved),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_largest_message_record_is_small_and_comes_back() {
-        let message = Message {
-            uid: Uid(u32::MAX),
-            flags: Flags(31),
-            keywords: (0..256).collect(),
-            modseq: ModSeq(u64::MAX),
-            date: i64::MIN,
-            zone: i16::MIN,
-            size: u32::MAX,
-            body: BodyId(u64::MAX),
-            frame: u32::MAX,
-            thread: u64::MAX,
-            saved: Timestamp(i64::MAX),
-        };
-        let octets = encode_message(&message);
-        assert!(octets.len() <= 300, "{} octets", octets.len());
-        assert_eq!(decode_message(Uid(u32::MAX), &octets).unwrap(), message);
-    }
 
     #[test]
     fn newer_and_damaged_records_are_told_apart() {

@@ -287,7 +287,7 @@ impl Committer {
 impl Running {
     /// Runs one transaction on top of those before it.
     fn run(&mut self, mut job: Box<dyn Job>, engine: &dyn Engine) {
-        let mark = self.group.overlay.mark();
+        self.group.overlay.enter();
         let (pieces, next) = (self.group.pieces.len(), self.group.next);
         let number = ModSeq(self.number.0 + 1);
         // Time never runs backwards in the log, whatever the clock does.
@@ -308,7 +308,7 @@ impl Running {
             Err(panic) => Some(Error::Panicked(panic_text(panic.as_ref()))),
         };
         if own.is_none() {
-            self.group.overlay.settle();
+            self.group.overlay.keep();
             self.changes
                 .extend(changes.into_iter().map(|(topic, kind)| Change {
                     topic,
@@ -316,7 +316,7 @@ impl Running {
                     modseq: number,
                 }));
         } else {
-            self.group.overlay.undo(mark);
+            self.group.overlay.undo_all();
             self.group.drop_pieces(pieces, next);
         }
         self.done.push((job, own));

@@ -116,10 +116,12 @@ pub(crate) fn names(account: AccountId) -> Vec<u8> {
     key(Table::MailboxName, &[&account.0.to_be_bytes()])
 }
 
-pub(crate) fn message(mailbox: MailboxId, uid: Uid) -> Vec<u8> {
+/// The leaf that holds a message: the UID without its lowest bits.
+pub(crate) fn leaf(mailbox: MailboxId, uid: Uid) -> Vec<u8> {
+    let first = crate::leaf::first(uid);
     key(
         Table::Message,
-        &[&mailbox.0.to_be_bytes(), &uid.0.to_be_bytes()],
+        &[&mailbox.0.to_be_bytes(), &first.0.to_be_bytes()],
     )
 }
 
@@ -161,7 +163,12 @@ pub(crate) fn removed(account: AccountId, modseq: ModSeq, mailbox: MailboxId) ->
     )
 }
 
-/// The UID at the end of a message's or expunged message's key.
+/// The UID at the end of a leaf's key.
+pub(crate) fn first_of(key: &[u8]) -> Uid {
+    uid_of(key)
+}
+
+/// The UID at the end of an expunged message's key.
 pub(crate) fn uid_of(key: &[u8]) -> Uid {
     Uid(key
         .last_chunk()

@@ -14,6 +14,7 @@ mod faults;
 pub mod feed;
 pub mod id;
 mod keys;
+mod leaf;
 mod log;
 pub mod mailbox;
 pub mod message;

@@ -32,7 +32,7 @@ impl Flags {
     }
 }
 
-/// One message in one mailbox. Encoded in at most 300 octets with a checksum of its own.
+/// One message in one mailbox. Encoded in at most 100 octets, sixteen neighbours in one value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     /// UID in its mailbox.

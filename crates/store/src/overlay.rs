@@ -1,7 +1,7 @@
-//! The writes of a group that the index does not have yet, with a journal to take back those of a
-//! transaction or operation that fails.
+//! The writes of a group that the index does not have yet, and what they replaced, to take back those
+//! of a transaction or operation that fails.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use crate::engine::{Engine, Op, Visit};
@@ -14,24 +14,39 @@ type Before = Option<Option<Vec<u8>>>;
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
     writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    /// Every write of the transaction under way, in order.
-    journal: Vec<(Vec<u8>, Before)>,
+    /// A frame for the transaction under way and one for each operation inside it: what every key
+    /// that was written had before its first write there.
+    frames: Vec<BTreeMap<Vec<u8>, Before>>,
 }
 
 impl Overlay {
     pub(crate) fn write(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
         let before = self.writes.insert(key.clone(), value);
-        self.journal.push((key, before));
+        if let Some(frame) = self.frames.last_mut() {
+            frame.entry(key).or_insert(before);
+        }
     }
 
-    /// A point to which [`Self::undo`] can go back, within the transaction under way.
-    pub(crate) fn mark(&self) -> usize {
-        self.journal.len()
+    /// Begins a transaction or an operation inside one.
+    pub(crate) fn enter(&mut self) {
+        self.frames.push(BTreeMap::new());
     }
 
-    /// Takes back every write after the mark.
-    pub(crate) fn undo(&mut self, mark: usize) {
-        for (key, before) in self.journal.drain(mark..).rev() {
+    /// Ends what was begun last; its writes stay and belong to what it was inside of.
+    pub(crate) fn keep(&mut self) {
+        let Some(frame) = self.frames.pop() else {
+            return;
+        };
+        if let Some(outer) = self.frames.last_mut() {
+            for (key, before) in frame {
+                outer.entry(key).or_insert(before);
+            }
+        }
+    }
+
+    /// Ends what was begun last and takes its writes back.
+    pub(crate) fn undo(&mut self) {
+        for (key, before) in self.frames.pop().into_iter().flatten() {
             match before {
                 Some(before) => self.writes.insert(key, before),
                 None => self.writes.remove(&key),
@@ -39,22 +54,23 @@ impl Overlay {
         }
     }
 
-    /// The operations of the transaction under way, each key once in key order.
-    pub(crate) fn ops(&self) -> Vec<Op> {
-        let keys: BTreeSet<&Vec<u8>> = self.journal.iter().map(|(key, _)| key).collect();
-        keys.into_iter()
-            .map(|key| (key.clone(), self.writes.get(key).cloned().flatten()))
-            .collect()
+    /// Takes back the transaction under way with all operations that a panic left open.
+    pub(crate) fn undo_all(&mut self) {
+        while !self.frames.is_empty() {
+            self.undo();
+        }
     }
 
-    /// Ends the transaction: what it wrote stays.
-    pub(crate) fn settle(&mut self) {
-        self.journal.clear();
+    /// What the transaction under way wrote, each key once in key order.
+    pub(crate) fn ops(&self) -> Vec<Op> {
+        let keys = self.frames.first().into_iter().flat_map(BTreeMap::keys);
+        keys.map(|key| (key.clone(), self.writes.get(key).cloned().flatten()))
+            .collect()
     }
 
     /// Takes the writes of all transactions.
     pub(crate) fn take(&mut self) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
-        self.journal.clear();
+        self.frames.clear();
         std::mem::take(&mut self.writes)
     }
 
@@ -160,9 +176,13 @@ mod tests {
         let mut overlay = Overlay::default();
         let mut model: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
         for round in 0..3_000_u32 {
-            let mark = overlay.mark();
             let before = model.clone();
-            for _ in 0..random.usize(0..6) {
+            overlay.enter();
+            for step in 0..random.usize(0..6) {
+                let inner = (step == 2).then(|| model.clone());
+                if inner.is_some() {
+                    overlay.enter();
+                }
                 let key = vec![b'k', random.u8(0..40)];
                 let value = random.bool().then(|| round.to_be_bytes().to_vec());
                 match &value {
@@ -170,21 +190,29 @@ mod tests {
                     None => model.remove(&key),
                 };
                 overlay.write(key, value);
+                if let Some(inner) = inner {
+                    if random.bool() {
+                        overlay.undo();
+                        model = inner;
+                    } else {
+                        overlay.keep();
+                    }
+                }
             }
             match random.u8(0..4) {
                 0 => {
-                    overlay.undo(mark);
+                    overlay.undo_all();
                     model = before;
                 }
                 1 => {
-                    overlay.settle();
+                    overlay.keep();
                     engine.apply(&mut overlay.take().into_iter()).unwrap();
                 }
                 2 => {
                     assert!(overlay.ops().is_sorted_by(|one, two| one.0 < two.0));
-                    overlay.settle();
+                    overlay.keep();
                 }
-                _ => {}
+                _ => overlay.keep(),
             }
             let (from, to) = (vec![b'k', random.u8(0..40)], vec![b'k', random.u8(0..41)]);
             let limit = random.usize(1..20);

@@ -14,9 +14,9 @@ pub enum Table {
     Mailbox = b'2',
     /// Store's own: mailbox ids by account and folded name.
     MailboxName = b'3',
-    /// Store's own: messages by mailbox and UID.
+    /// Store's own: messages by mailbox and UID, sixteen in a value.
     Message = b'4',
-    /// Store's own: expunged messages by mailbox and mod-sequence.
+    /// Store's own: expunged messages by mailbox, mod-sequence and UID.
     Expunged = b'5',
     /// Store's own: subscriptions by account and name.
     Subscription = b'6',

@@ -13,8 +13,9 @@ use crate::error::Result;
 use crate::keys;
 use crate::record::Table;
 
-/// Fewest octets of a commit frame that gives out one number: its header and one write.
-const SMALLEST: u64 = 32;
+/// Fewest octets of a commit frame for one number given out: a message in a leaf has ten fields of at
+/// least one octet; records of other kinds have keys alone longer than that.
+const SMALLEST: u64 = 10;
 /// Writes of one batch.
 const BATCH: usize = 4_096;
 

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::feed::{ChangeKind, Topic};
 use crate::id::{AccountId, BodyId, LedgerId, Lsn, MailboxId, ModSeq, Timestamp, Uid};
 use crate::keys;
+use crate::leaf;
 use crate::log::writer::Piece;
 use crate::mailbox::Mailbox;
 use crate::message::Message;
@@ -129,9 +130,7 @@ pub trait Read: Source {
         if self.raw(&keys::mailbox(mailbox))?.is_none() {
             return Ok(None);
         }
-        self.raw(&keys::message(mailbox, uid))?
-            .map(|value| codec::decode_message(uid, &value))
-            .transpose()
+        message(self, mailbox, uid)
     }
 
     /// Messages with `from <= uid <= to`, ascending, at most `limit` (≤ 1,024).
@@ -147,9 +146,13 @@ pub trait Read: Source {
         if from > to || limit == 0 || self.raw(&keys::mailbox(mailbox))?.is_none() {
             return Ok(messages);
         }
-        let end = keys::after(&keys::message(mailbox, to));
-        self.visit(&keys::message(mailbox, from), &end, &mut |key, value| {
-            messages.push(codec::decode_message(keys::uid_of(key), value)?);
+        let end = keys::after(&keys::leaf(mailbox, to));
+        self.visit(&keys::leaf(mailbox, from), &end, &mut |key, value| {
+            for message in leaf::decode(keys::first_of(key), value)? {
+                if message.uid >= from && message.uid <= to && messages.len() < limit {
+                    messages.push(message);
+                }
+            }
             Ok(until(messages.len() >= limit))
         })?;
         Ok(messages)
@@ -161,9 +164,9 @@ pub trait Read: Source {
             return Ok(Vec::new());
         };
         let mut uids = Vec::with_capacity(counters.messages as usize);
-        let end = keys::after(&keys::message(mailbox, Uid(u32::MAX)));
-        self.visit(&keys::message(mailbox, Uid(0)), &end, &mut |key, _| {
-            uids.push(keys::uid_of(key));
+        let end = keys::after(&keys::leaf(mailbox, Uid(u32::MAX)));
+        self.visit(&keys::leaf(mailbox, Uid(0)), &end, &mut |key, value| {
+            uids.extend(leaf::uids(keys::first_of(key), value)?);
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(uids)
@@ -221,6 +224,22 @@ pub(crate) fn mailbox_ids<S: Source + ?Sized>(source: &S, prefix: &[u8]) -> Resu
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(ids)
+}
+
+/// One message of a mailbox that exists.
+pub(crate) fn message<S: Source + ?Sized>(
+    source: &S,
+    mailbox: MailboxId,
+    uid: Uid,
+) -> Result<Option<Message>> {
+    let Some(value) = source.raw(&keys::leaf(mailbox, uid))? else {
+        return Ok(None);
+    };
+    let mut leaf = leaf::decode(leaf::first(uid), &value)?;
+    Ok(leaf
+        .iter()
+        .position(|message| message.uid == uid)
+        .map(|at| leaf.swap_remove(at)))
 }
 
 /// An account's home.
@@ -361,15 +380,14 @@ impl Tx<'_> {
 
     /// Runs an operation of several steps: all of them or none.
     pub(crate) fn whole<T>(&mut self, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        let (mark, pieces, next) = (
-            self.group.overlay.mark(),
-            self.group.pieces.len(),
-            self.group.next,
-        );
+        let (pieces, next) = (self.group.pieces.len(), self.group.next);
         let (changes, attached) = (self.changes.len(), self.attached.len());
+        self.group.overlay.enter();
         let result = run(self);
-        if result.is_err() {
-            self.group.overlay.undo(mark);
+        if result.is_ok() {
+            self.group.overlay.keep();
+        } else {
+            self.group.overlay.undo();
             self.group.drop_pieces(pieces, next);
             self.changes.truncate(changes);
             self.attached.truncate(attached);

@@ -6,10 +6,12 @@ use crate::error::{Error, Result};
 use crate::feed::{ChangeKind, Topic};
 use crate::id::{MailboxId, Uid};
 use crate::keys;
+use crate::leaf;
 use crate::mailbox::Mailbox;
 use crate::message::{FlagChange, Flags, Message, NewMessage};
 use crate::ops::home::Sums;
-use crate::tx::{Quota, Read, Tx, home};
+use crate::source::Source as _;
+use crate::tx::{Quota, Read, Tx, home, message as message_of};
 
 /// Most keyword names a mailbox: the bitmap in a message record is 32 octets.
 const KEYWORDS: usize = 256;
@@ -21,7 +23,7 @@ const KEYWORD: usize = 128;
 struct Expunged {
     /// When it went, milliseconds.
     at: i64,
-    /// Its record at that time.
+    /// It alone, as a leaf.
     message: Vec<u8>,
 }
 
@@ -76,9 +78,8 @@ impl Tx<'_> {
     ) -> Result<(Message, bool)> {
         self.whole(|tx| {
             let mut mailbox = tx.mailbox(mailbox)?.ok_or(Error::NoMailbox)?;
-            let before = tx
-                .message(mailbox.id, uid)?
-                .ok_or(Error::NoMessage(mailbox.id, uid))?;
+            let before =
+                message_of(tx, mailbox.id, uid)?.ok_or(Error::NoMessage(mailbox.id, uid))?;
             let mut after = before.clone();
             match change {
                 FlagChange::Replace(flags, keywords) => {
@@ -187,13 +188,13 @@ impl Tx<'_> {
             for message in messages {
                 let kept = Expunged {
                     at: tx.now.0,
-                    message: codec::encode_message(&message),
+                    message: leaf::encode(std::slice::from_ref(&message)),
                 };
                 tx.store(
                     keys::expunged(mailbox.id, tx.number, message.uid),
                     &codec::encode(&kept),
                 )?;
-                tx.erase(keys::message(mailbox.id, message.uid));
+                tx.erase_message(&mailbox, message.uid)?;
                 uncount(&mut mailbox, &message);
                 mailbox.messages = mailbox.messages.saturating_sub(1);
                 mailbox.size = mailbox.size.saturating_sub(u64::from(message.size));
@@ -229,11 +230,34 @@ impl Tx<'_> {
         Ok(message)
     }
 
+    /// Writes a message into its leaf.
     fn put_message(&mut self, mailbox: &Mailbox, message: &Message) -> Result<()> {
-        self.store(
-            keys::message(mailbox.id, message.uid),
-            &codec::encode_message(message),
-        )
+        let key = keys::leaf(mailbox.id, message.uid);
+        let mut messages = self.leaf(&key)?;
+        match messages.binary_search_by_key(&message.uid, |other| other.uid) {
+            Ok(at) => messages[at] = message.clone(),
+            Err(at) => messages.insert(at, message.clone()),
+        }
+        self.store(key, &leaf::encode(&messages))
+    }
+
+    /// Takes a message out of its leaf.
+    fn erase_message(&mut self, mailbox: &Mailbox, uid: Uid) -> Result<()> {
+        let key = keys::leaf(mailbox.id, uid);
+        let mut messages = self.leaf(&key)?;
+        messages.retain(|message| message.uid != uid);
+        if messages.is_empty() {
+            self.erase(key);
+            return Ok(());
+        }
+        self.store(key, &leaf::encode(&messages))
+    }
+
+    fn leaf(&self, key: &[u8]) -> Result<Vec<Message>> {
+        let value = self.raw(key)?;
+        value.map_or(Ok(Vec::new()), |value| {
+            leaf::decode(keys::first_of(key), &value)
+        })
     }
 
     /// The messages that exist, in the given order, each once.
@@ -242,7 +266,7 @@ impl Tx<'_> {
         let mut messages = Vec::with_capacity(uids.len());
         for &uid in uids {
             if seen.insert(uid) {
-                messages.extend(self.message(mailbox.id, uid)?);
+                messages.extend(message_of(self, mailbox.id, uid)?);
             }
         }
         Ok(messages)
