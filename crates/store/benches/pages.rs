@@ -1,5 +1,5 @@
 //! One record a message, or pages of neighbouring messages in one value? The question of
-//! `docs/decisions/0008-sixteen-messages-a-value.md`, measured through the public interface, so with log,
+//! `docs/decisions/0004-sixteen-messages-a-value.md`, measured through the public interface, so with log,
 //! group commit and index; then the store's own operations on a mailbox of 50,000 messages.
 //!
 //! `cargo bench -p congvu-store --bench pages [folder]`. Prints a table; asserts only that it measured

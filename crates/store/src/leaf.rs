@@ -1,6 +1,6 @@
 //! Leaves: the messages of sixteen neighbouring UIDs of a mailbox in one value.
 //!
-//! Measured against one record a message (`docs/decisions/0008-sixteen-messages-a-value.md`): reading a
+//! Measured against one record a message (`docs/decisions/0004-sixteen-messages-a-value.md`): reading a
 //! mailbox and changing all of it is many times quicker, changing one message costs the same.
 //!
 //! A value is a version octet, a bitmap of the UIDs present (two octets, lowest bit = first UID), then
