@@ -216,6 +216,8 @@ impl Server {
     }
 
     fn execute(&mut self, tag: String, command: Command) {
+        // The time begins anew with the command, or IDLE would inherit the silence before it.
+        self.marker += u64::from(self.state.is_logged_in());
         self.encoder.enabled = self.state.enabled();
         self.encoder.tag.clone_from(&tag);
         self.encoder.lsub = matches!(&command, Command::Ask(Ask::List(list)) if list.lsub);

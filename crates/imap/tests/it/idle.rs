@@ -58,3 +58,38 @@ fn one_packet() {
     );
     assert_eq!(run(&mut server, "NE\r\n", &[]), "e OK IDLE ended\r\n");
 }
+
+/// Autologout counts from the last command, and from IDLE itself, not from what came before it.
+#[test]
+fn patience() {
+    let mut server = Server::new(Config::default());
+    server.secured(TlsInfo::default());
+    run(&mut server, "", &["ok Hello"]);
+    let before = server.patience();
+    run(
+        &mut server,
+        "a NOOP\r\nb CAPABILITY\r\nc ID NIL\r\n",
+        &["ok Identified"],
+    );
+    assert_eq!(
+        server.patience(),
+        before,
+        "commands give nobody more time to log in"
+    );
+    run(&mut server, "d LOGIN a b\r\n", &["granted"]);
+    let logged_in = server.patience();
+    assert!(logged_in.limit > before.limit && logged_in.marker != before.marker);
+    run(&mut server, "e IDLE\r\n", &[]);
+    let idle = server.patience();
+    assert_ne!(idle.marker, logged_in.marker);
+    run(&mut server, "DO", &[]);
+    assert_eq!(server.patience(), idle, "half a line is not a command");
+    run(&mut server, "NE\r\n", &[]);
+    assert_ne!(server.patience(), idle);
+    run(&mut server, "f APPEND a {100000}\r\n", &["ok Go on"]);
+    let upload = server.patience();
+    run(&mut server, &"x".repeat(60_000), &[]);
+    assert_eq!(server.patience(), upload, "drops do not renew the time");
+    run(&mut server, &"x".repeat(10_000), &["accept"]);
+    assert_ne!(server.patience(), upload);
+}
