@@ -89,6 +89,8 @@ pub enum Code {
         /// Their new UIDs.
         to: Vec<u32>,
     },
+    /// CORRUPTION: stored data is damaged.
+    Corruption,
     /// EXPUNGEISSUED
     ExpungeIssued,
     /// HASCHILDREN

@@ -265,7 +265,7 @@ impl Run {
     fn end(&self) -> Done {
         if self.trouble.unreadable > 0 {
             Done::no(
-                Some(Code::ServerBug),
+                Some(Code::Corruption),
                 "Some messages cannot be read; tell your administrator",
             )
         } else if self.trouble.unknown_encoding {

@@ -31,7 +31,7 @@ pub(crate) fn store(error: &Error) -> Done {
             "The server made a mistake; tell your administrator",
         ),
         Error::Damaged(_) | Error::NoBody | Error::Newer { .. } => (
-            Code::ServerBug,
+            Code::Corruption,
             "Stored data cannot be read; tell your administrator",
         ),
         Error::NoAccount => (Code::NonExistent, "This account has no mailboxes"),
@@ -56,7 +56,7 @@ pub(crate) fn store(error: &Error) -> Done {
         Error::Exhausted(_) => (Code::Limit, "The mailbox can take no more messages"),
         Error::TooLarge(_) => (Code::Limit, "The request is too large"),
     };
-    if let Code::Unavailable | Code::ServerBug = code {
+    if let Code::Unavailable | Code::ServerBug | Code::Corruption = code {
         tracing::error!(%error, "imap command failed");
     }
     Done::no(Some(code), text)

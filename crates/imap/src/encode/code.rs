@@ -52,6 +52,7 @@ impl Encoder {
             Code::Cannot => "CANNOT",
             Code::ClientBug => "CLIENTBUG",
             Code::Closed => "CLOSED",
+            Code::Corruption => "CORRUPTION",
             Code::ExpungeIssued => "EXPUNGEISSUED",
             Code::HasChildren => "HASCHILDREN",
             Code::InUse => "INUSE",

@@ -22,7 +22,9 @@ async fn other_messages_are_still_served() {
     }
     let needle = noise[1].get(1000..1064).unwrap();
     assert!(world.damage(needle) > 0);
-    let lines = client.refused("FETCH 1:3 BODY.PEEK[]", "NO ").await;
+    let lines = client
+        .refused("FETCH 1:3 BODY.PEEK[]", "NO [CORRUPTION]")
+        .await;
     let heads: Vec<&str> = lines
         .iter()
         .filter(|line| line.contains(" FETCH (BODY[] {"))

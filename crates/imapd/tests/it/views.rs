@@ -160,7 +160,7 @@ impl Believer {
             }
             3..=5 if many > 0 => {
                 self.run(&format!("STORE {one}:{other} {sign}FLAGS ({flag})"))
-                    .await
+                    .await;
             }
             6 if many > 0 => {
                 let uid = self.known[one - 1].uid;
@@ -178,7 +178,7 @@ impl Believer {
             8 => self.run("EXPUNGE").await,
             9 if many > 0 => {
                 self.run(&format!("UID COPY {} INBOX", self.known[one - 1].uid))
-                    .await
+                    .await;
             }
             10 if many > 5 => self.run(&format!("MOVE {one} Trash")).await,
             11 => {
