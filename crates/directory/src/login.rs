@@ -180,8 +180,11 @@ impl Directory {
         } = context;
         match outcome {
             Ok(login) => {
-                tracing::info!(account = %login.address, acting_for = %login.acting_for, credential = login.credential,
-                    ?service, %remote, port, "login");
+                // An IMAP session is logged with its end, by the service.
+                if service == Service::Submission {
+                    tracing::info!(account = %login.address, credential = login.credential, %remote, port,
+                        "submission login");
+                }
                 (SaslAnswer::Granted, Some(login))
             }
             Err(Refusal::Denied(denial)) => {

@@ -3,7 +3,7 @@
 //! Each question reads one state of the store, so that a group that is being changed is seen before or
 //! after the change.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use congvu_message::Address;
 use congvu_store::{AccountId, Read};
@@ -12,7 +12,8 @@ use crate::Directory;
 use crate::error::{Error, Result};
 use crate::find;
 use crate::record::{
-    Account, AddressKey, Domain, Entry, Group, Meaning, Member, Operates, Operator, Target,
+    Account, AddressKey, AgencyId, Domain, Entry, Group, Meaning, Member, Operates, Operator,
+    Target,
 };
 
 /// Most recipients one address may lead to: the largest groups seen (all civil servants of a province) have
@@ -138,6 +139,34 @@ struct Expansion {
     visited: HashSet<Vec<u8>>,
     found: Vec<Recipient>,
     disabled: bool,
+    able: Able,
+}
+
+/// Which domains and agencies are enabled: asked once each, not once a member.
+#[derive(Default)]
+struct Able {
+    domains: HashMap<String, bool>,
+    agencies: HashMap<AgencyId, bool>,
+}
+
+impl Able {
+    fn both<R: Read>(&mut self, r: &R, domain: &str, agency: AgencyId) -> Result<bool> {
+        let domain = if let Some(&known) = self.domains.get(domain) {
+            known
+        } else {
+            let enabled = find::domain(r, domain)?.enabled;
+            self.domains.insert(domain.to_owned(), enabled);
+            enabled
+        };
+        let agency = if let Some(&known) = self.agencies.get(&agency) {
+            known
+        } else {
+            let enabled = find::agency_enabled(r, agency)?;
+            self.agencies.insert(agency, enabled);
+            enabled
+        };
+        Ok(domain && agency)
+    }
 }
 
 impl Expansion {
@@ -162,7 +191,7 @@ impl Expansion {
                 let Some(account) = r.get::<Account>(&id)? else {
                     return Ok(());
                 };
-                if find::account_enabled(r, &account)? {
+                if account.enabled && self.able.both(r, &account.domain, account.agency)? {
                     self.found.push(Recipient::Account {
                         account: id,
                         address: account.address(),
@@ -176,10 +205,7 @@ impl Expansion {
                 let Some(group) = r.get::<Group>(&id)? else {
                     return Ok(());
                 };
-                if group.enabled
-                    && find::domain(r, &group.domain)?.enabled
-                    && find::agency_enabled(r, group.agency)?
-                {
+                if group.enabled && self.able.both(r, &group.domain, group.agency)? {
                     // One more than may be, so that a group that is too large is noticed.
                     let members = find::all::<Member, _>(r, &Member::prefix(id), RECIPIENTS + 1)?;
                     self.pending
