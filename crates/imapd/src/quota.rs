@@ -1,4 +1,4 @@
-//! GETQUOTA and GETQUOTAROOT (RFC 9208): one root, the account.
+//! GETQUOTA and GETQUOTAROOT (RFC 9208): one root, the account, if it has limits.
 //!
 //! Domains and agencies have limits too, but their sums would tell one person about the others' mail;
 //! they are refused with OVERQUOTA like the account's own, and shown to administrators only.
@@ -18,36 +18,31 @@ const ROOT: &str = "account";
 
 impl LoggedIn {
     pub(crate) async fn quota(&mut self, root: String) -> Answer {
-        if root != ROOT {
-            let end = Done::no(Some(Code::NonExistent), "There is no such quota root");
-            return self.finish(Vec::new(), end, Expunges::Say).await;
-        }
-        match self.ledger(None).await {
-            Ok((_, ledger)) => {
-                self.finish(
-                    vec![line(&ledger)],
-                    Done::ok("GETQUOTA completed"),
-                    Expunges::Say,
-                )
-                .await
-            }
-            Err(end) => self.finish(Vec::new(), end, Expunges::Say).await,
-        }
+        let (untagged, end) = match self.ledger(None).await {
+            Ok((_, ledger)) => match line(&ledger).filter(|_| root == ROOT) {
+                Some(line) => (vec![line], Done::ok("GETQUOTA completed")),
+                None => (
+                    Vec::new(),
+                    Done::no(Some(Code::NonExistent), "There is no such quota root"),
+                ),
+            },
+            Err(end) => (Vec::new(), end),
+        };
+        self.finish(untagged, end, Expunges::Say).await
     }
 
     pub(crate) async fn quota_root(&mut self, name: String) -> Answer {
-        match self.ledger(Some(name)).await {
+        let (untagged, end) = match self.ledger(Some(name)).await {
             Ok((mailbox, ledger)) => {
-                let roots = Untagged::QuotaRoot {
-                    mailbox,
-                    roots: vec![ROOT.to_owned()],
-                };
-                let untagged = vec![roots, line(&ledger)];
-                self.finish(untagged, Done::ok("GETQUOTAROOT completed"), Expunges::Say)
-                    .await
+                let line = line(&ledger);
+                let roots = line.iter().map(|_| ROOT.to_owned()).collect();
+                let mut untagged = vec![Untagged::QuotaRoot { mailbox, roots }];
+                untagged.extend(line);
+                (untagged, Done::ok("GETQUOTAROOT completed"))
             }
-            Err(end) => self.finish(Vec::new(), end, Expunges::Say).await,
-        }
+            Err(end) => (Vec::new(), end),
+        };
+        self.finish(untagged, end, Expunges::Say).await
     }
 
     /// The account's sums and limits, and the mailbox's name as it is stored.
@@ -76,8 +71,9 @@ impl LoggedIn {
     }
 }
 
-/// STORAGE counts units of 1,024 octets (RFC 9208 section 5.1); a resource without a limit is not shown.
-fn line(ledger: &Ledger) -> Untagged {
+/// STORAGE counts units of 1,024 octets (RFC 9208 section 5.1); a resource without a limit is not shown, and
+/// an account without any has no root (a QUOTA response without resources would be bad grammar).
+fn line(ledger: &Ledger) -> Option<Untagged> {
     let mut resources = Vec::new();
     if ledger.octets_limit != 0 {
         resources.push((
@@ -89,8 +85,8 @@ fn line(ledger: &Ledger) -> Untagged {
     if ledger.messages_limit != 0 {
         resources.push(("MESSAGE".to_owned(), ledger.messages, ledger.messages_limit));
     }
-    Untagged::Quota {
+    (!resources.is_empty()).then(|| Untagged::Quota {
         root: ROOT.to_owned(),
         resources,
-    }
+    })
 }

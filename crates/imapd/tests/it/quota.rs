@@ -44,7 +44,8 @@ async fn without_limits_there_is_nothing_to_show() {
     let world = World::new().await;
     let mut client = world.login("lan").await;
     assert_eq!(
-        client.untagged("GETQUOTA account").await,
-        ["* QUOTA \"account\" ()"]
+        client.untagged("GETQUOTAROOT INBOX").await,
+        ["* QUOTAROOT INBOX"]
     );
+    client.refused("GETQUOTA account", "NO [NONEXISTENT]").await;
 }
