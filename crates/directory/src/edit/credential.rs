@@ -13,12 +13,18 @@ use crate::record::{Credential, CredentialId, Keyring, MAIN};
 /// the keys tried for one SCRAM proof.
 pub const APP_PASSWORDS: usize = 32;
 
-/// Sets the main password.
+/// Sets the main password. Where no app password depends on the old salt, the new one's is taken over.
 pub fn set_main(tx: &mut Tx<'_>, account: AccountId, hashed: &Hashed) -> Result<Credential> {
+    let mut apps = false;
     for old in list(tx, account)? {
         if old.name == MAIN {
             tx.delete::<Credential>(&(account, old.id))?;
+        } else {
+            apps = true;
         }
+    }
+    if !apps {
+        tx.delete::<Keyring>(&account)?;
     }
     put(tx, account, MAIN, hashed)
 }

@@ -159,6 +159,37 @@ async fn passwords_let_in_and_others_do_not() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_changed_password_is_the_only_one() {
+    let world = World::new().await;
+    let an = world.person("an@xa.test").await;
+    world.password(an, AN).await;
+    let login = world.log_in(from(1), "an@xa.test", AN).await.unwrap();
+    let before = world.keys(from(1), "an@xa.test").await;
+    for new in ["một hai ba bốn năm", "sáu bảy tám chín mười"] {
+        world.password(an, new).await;
+        assert!(!world.directory.is_current(&login).await.unwrap());
+        assert_eq!(
+            world.log_in(from(1), "an@xa.test", AN).await,
+            Err(Denial::Credentials)
+        );
+        world.log_in(from(1), "an@xa.test", new).await.unwrap();
+        world.scram(from(1), "an@xa.test", new).await.unwrap();
+    }
+    let after = world.keys(from(1), "an@xa.test").await;
+    assert_ne!(before.salt, after.salt);
+    // Taken away and set again.
+    world
+        .change(move |tx| credential::remove_main(tx, an))
+        .await;
+    assert_eq!(
+        world.log_in(from(2), "an@xa.test", AN).await,
+        Err(Denial::Credentials)
+    );
+    world.password(an, AN).await;
+    world.scram(from(3), "an@xa.test", AN).await.unwrap();
+}
+
 #[tokio::test]
 async fn unknown_names_get_stable_false_keys() {
     let world = World::new().await;
