@@ -21,6 +21,8 @@ pub fn normalize(text: &str) -> String {
     for c in text.nfc().flat_map(char::to_lowercase).nfc() {
         if c.is_whitespace() || c.is_control() || is_invisible(c) {
             blank = !is_invisible(c) || blank;
+        } else if (blank || out.is_empty()) && is_combining_mark(c) {
+            // A mark without a letter is part of no word.
         } else {
             if blank && !out.is_empty() {
                 out.push(' ');

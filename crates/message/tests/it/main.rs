@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a failure in a test is a failed test")]
 
 mod bounds;
+mod random;
 mod sections;
 mod structure;
