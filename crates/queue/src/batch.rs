@@ -36,16 +36,12 @@ pub(crate) enum NoBatch {
 }
 
 impl Batch {
-    /// Reads what is due of these tasks of one entry now.
+    /// Reads what is due of these tasks of one entry now: at most `limit` recipients.
     pub(crate) async fn load(
         store: &Store,
         tasks: Vec<TaskKey>,
-        rcpt_max: Option<u32>,
+        limit: usize,
     ) -> Result<Self, NoBatch> {
-        let limit = rcpt_max
-            .and_then(|max| usize::try_from(max).ok())
-            .unwrap_or(RCPTS_MOST)
-            .clamp(1, RCPTS_MOST);
         let wanted = tasks.clone();
         let found = store
             .read(move |r| {
@@ -83,6 +79,12 @@ impl Batch {
             }
             Err(error) => Err(NoBatch::Trouble(error)),
         }
+    }
+
+    /// How many recipients a server takes in one transaction.
+    pub(crate) fn limit(offered: &Extensions) -> usize {
+        let stated = offered.rcpt_max.and_then(|max| usize::try_from(max).ok());
+        stated.unwrap_or(RCPTS_MOST).clamp(1, RCPTS_MOST)
     }
 
     /// The transaction for a server with these extensions.

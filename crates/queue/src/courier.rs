@@ -20,13 +20,20 @@ const IDLE: Duration = Duration::from_secs(2);
 /// Transactions of one session; some servers close after 100, and a fresh start balances their hosts.
 const TRANSACTIONS_MOST: u32 = 100;
 
+/// Where a session leads.
+pub(crate) struct Place {
+    pub(crate) destination: Destination,
+    pub(crate) route: Route,
+    pub(crate) host: String,
+    /// The domain is ours: meeting ourselves is right.
+    pub(crate) home: bool,
+}
+
 /// The service of one session.
 pub(crate) struct Courier {
     shared: Arc<Shared>,
     worker: u64,
-    destination: Destination,
-    route: Route,
-    host: String,
+    place: Place,
     shutdown: Shutdown,
     /// The batch that is being sent.
     hand: Option<Batch>,
@@ -43,18 +50,11 @@ pub(crate) struct Courier {
 }
 
 impl Courier {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        worker: u64,
-        (destination, route, host): (Destination, Route, String),
-        shutdown: Shutdown,
-    ) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, worker: u64, place: Place, shutdown: Shutdown) -> Self {
         Self {
             shared,
             worker,
-            destination,
-            route,
-            host,
+            place,
             shutdown,
             hand: None,
             session: Session::default(),
@@ -72,7 +72,7 @@ impl Courier {
                 // Not an attempt: it is due as before.
                 self.put_down(&batch.tasks);
             } else {
-                let text = format!("{}: {ending}", self.host);
+                let text = format!("{}: {ending}", self.place.host);
                 let verdict = Verdict::Later(Reason::own((4, 4, 2), text));
                 let verdicts = vec![verdict; batch.rcpts.len()];
                 self.settle(batch, verdicts).await;
@@ -82,7 +82,7 @@ impl Courier {
 
     async fn next(&mut self, session: Session) -> Answer {
         if !self.ready {
-            let direct = self.route.to == Way::Direct;
+            let direct = self.place.route.to == Way::Direct && !self.place.home;
             if direct
                 && session
                     .name
@@ -92,10 +92,10 @@ impl Courier {
                 return Answer::Quit;
             }
             self.ready = true;
-            self.shared.board().ready(&self.destination);
+            self.shared.board().ready(&self.place.destination);
             let tls = session.tls.as_ref();
             info!(
-                destination = %self.destination, host = self.host, name = session.name,
+                destination = %self.place.destination, host = self.place.host, name = session.name,
                 tls = tls.map(|tls| tls.version.as_str()), verified = tls.map(|tls| tls.verified),
                 "session ready"
             );
@@ -108,7 +108,7 @@ impl Courier {
             .unwrap_or(TRANSACTIONS_MOST)
             .clamp(1, TRANSACTIONS_MOST);
         while self.session.transactions < most && !self.shutdown.is_stopping() {
-            let tasks = self.shared.board().take(&self.destination);
+            let tasks = self.shared.board().take(&self.place.destination);
             if tasks.is_empty() {
                 if !self.wait().await {
                     break;
@@ -125,7 +125,7 @@ impl Courier {
 
     /// Waits for a task; `false`: long enough.
     async fn wait(&mut self) -> bool {
-        let Some(bell) = self.shared.board().bell(&self.destination) else {
+        let Some(bell) = self.shared.board().bell(&self.place.destination) else {
             return false;
         };
         tokio::select! {
@@ -138,7 +138,7 @@ impl Courier {
     async fn begin(&mut self, tasks: Vec<TaskKey>) -> Option<Answer> {
         let store = self.shared.store();
         let extensions = &self.session.extensions;
-        let loaded = match Batch::load(store, tasks.clone(), extensions.rcpt_max).await {
+        let loaded = match Batch::load(store, tasks.clone(), Batch::limit(extensions)).await {
             Ok(batch) => match batch.needs_utf8(store, extensions).await {
                 Ok(utf8) => Ok((batch, utf8)),
                 Err(error) => Err(NoBatch::Unreadable(batch.entry, error.to_string())),
@@ -206,7 +206,7 @@ impl Courier {
     async fn settle(&self, batch: Batch, verdicts: Vec<Verdict>) {
         let context = Context {
             notices_passed_on: self.session.extensions.dsn,
-            last_hop: matches!(self.route.to, Way::Lmtp(_)),
+            last_hop: matches!(self.place.route.to, Way::Lmtp(_)),
         };
         let tasks = batch.tasks.clone();
         settle(&self.shared, batch, verdicts, context, &self.shutdown).await;
@@ -220,7 +220,7 @@ impl Courier {
     /// The name of the server that talks to us: as it calls itself, else as we looked it up.
     fn remote(&self) -> &str {
         if self.session.name.is_empty() {
-            &self.host
+            &self.place.host
         } else {
             &self.session.name
         }
@@ -237,7 +237,7 @@ impl Service<Client> for Courier {
                 Answer::Noted
             }
             Ask::Failed(error) => {
-                debug!(destination = %self.destination, host = self.host, ?error, "session failed");
+                debug!(destination = %self.place.destination, host = self.place.host, ?error, "session failed");
                 self.failure = Some(error);
                 Answer::Noted
             }

@@ -122,6 +122,10 @@ impl Shared {
         self.directory.store()
     }
 
+    pub(crate) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }

@@ -99,11 +99,13 @@ impl Route {
         self.port == SUBMISSIONS
     }
 
-    /// The hosts to try, in order. `Err`: nothing can be tried, and what that means.
+    /// The hosts to try, in order. `Err`: nothing can be tried, and what that means. `home`: the domain has
+    /// become ours since the letter was queued, so being led to ourselves is right.
     pub(crate) async fn hops(
         &self,
         domain: &str,
         settings: &Settings,
+        home: bool,
     ) -> Result<Vec<Hop>, Verdict> {
         match &self.to {
             Way::Relay(host) | Way::Lmtp(host) => {
@@ -117,13 +119,18 @@ impl Route {
                     host: address.to_string(),
                     addresses: vec![SocketAddr::new(address, self.port)],
                 }]),
-                None => self.exchangers(domain, settings).await,
+                None => self.exchangers(domain, settings, home).await,
             },
         }
     }
 
     /// RFC 5321 section 5.1.
-    async fn exchangers(&self, domain: &str, settings: &Settings) -> Result<Vec<Hop>, Verdict> {
+    async fn exchangers(
+        &self,
+        domain: &str,
+        settings: &Settings,
+        home: bool,
+    ) -> Result<Vec<Hop>, Verdict> {
         let failed = |status, text: String| Err(Verdict::Failed(Reason::own(status, text)));
         let hosts = match settings.resolver.mx(domain).await {
             MxAnswer::Hosts(hosts) => hosts,
@@ -161,7 +168,7 @@ impl Route {
             .map(|mx| mx.preference);
         let usable: Vec<_> = hosts
             .iter()
-            .filter(|mx| ours.is_none_or(|own| mx.preference < own))
+            .filter(|mx| home || ours.is_none_or(|own| mx.preference < own))
             .collect();
         if usable.is_empty() {
             return failed(
@@ -289,7 +296,7 @@ mod tests {
     async fn hosts_of_a_domain() {
         let settings = settings(vec![]);
         let check = async |domain: &str, expected: &str| {
-            let shown = match settings.route(domain).hops(domain, &settings).await {
+            let shown = match settings.route(domain).hops(domain, &settings, false).await {
                 Ok(hops) => hops
                     .iter()
                     .map(|hop| format!("{} {}", hop.host, hop.addresses[0]))
@@ -322,18 +329,21 @@ mod tests {
         ]);
         let hops = settings
             .route("a.test")
-            .hops("a.test", &settings)
+            .hops("a.test", &settings, false)
             .await
             .unwrap();
         assert_eq!(hops[0].addresses[0].to_string(), "192.0.2.9:587");
         let hops = settings
             .route("b.test")
-            .hops("b.test", &settings)
+            .hops("b.test", &settings, false)
             .await
             .unwrap();
         assert_eq!(hops[0].addresses[0].to_string(), "192.0.2.3:587");
         assert!(matches!(
-            settings.route("c.test").hops("c.test", &settings).await,
+            settings
+                .route("c.test")
+                .hops("c.test", &settings, false)
+                .await,
             Err(Verdict::Later(_))
         ));
         assert_eq!(

@@ -11,7 +11,7 @@ use congvu_smtp::client::{Client, Config, Protocol, SessionError, Stage, TlsPoli
 use tracing::debug;
 
 use crate::batch::Batch;
-use crate::courier::Courier;
+use crate::courier::{Courier, Place};
 use crate::dispatch::Shared;
 use crate::route::{Destination, Hop, Route, Way};
 use crate::settings::Settings;
@@ -24,12 +24,23 @@ const HOSTS_TRIED: usize = 5;
 /// Time after which no further host is tried, for the same reason.
 const SEARCH_MOST: Duration = Duration::from_mins(2);
 
+/// Recipients settled in one transaction when nobody there can be reached (the store's page).
+const LINE_RCPTS: usize = 1_024;
+
 /// One worker of one destination.
 pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) id: u64,
     pub(crate) destination: Destination,
     pub(crate) shutdown: Shutdown,
+}
+
+/// What holds for all hosts of one attempt.
+struct Attempt {
+    settings: Arc<Settings>,
+    route: Route,
+    /// The domain has become ours since the letter was queued: we may well be its best host.
+    home: bool,
 }
 
 /// How a session went.
@@ -56,14 +67,36 @@ impl Worker {
             self.shared.put_down(self.id, &tasks);
             return false;
         }
-        let hops = match route.hops(&first.domain, &settings).await {
+        // If the store cannot tell, nothing is returned on a guess.
+        let is_ours = self
+            .shared
+            .directory()
+            .is_local_domain(&first.domain)
+            .await
+            .unwrap_or(true);
+        let home = route.to == Way::Direct && is_ours;
+        let hops = match route.hops(&first.domain, &settings, home).await {
             Ok(hops) => hops,
+            Err(Verdict::Failed(reason)) if home => {
+                self.fail_line(&Verdict::Later(Reason {
+                    status: (4, 4, 3),
+                    ..reason
+                }))
+                .await;
+                return false;
+            }
             Err(verdict) => {
                 self.fail_line(&verdict).await;
                 return false;
             }
         };
         let mut last = Verdict::Later(Reason::own((4, 4, 4), "no server to connect to"));
+        let attempt = Attempt {
+            settings,
+            route,
+            home,
+        };
+        let policy = attempt.route.tls;
         let begin = Instant::now();
         for hop in hops.iter().take(HOSTS_TRIED) {
             if self.shutdown.is_stopping() {
@@ -72,11 +105,11 @@ impl Worker {
             if begin.elapsed() > SEARCH_MOST {
                 break;
             }
-            let mut went = self.session(hop, &route, route.tls, &settings).await;
+            let mut went = self.session(hop, policy, &attempt).await;
             if let Went::TlsBroke(verdict) = went {
-                went = if route.tls == TlsPolicy::Opportunistic && !route.implicit_tls() {
+                went = if policy == TlsPolicy::Opportunistic && !attempt.route.implicit_tls() {
                     debug!(destination = %self.destination, host = hop.host, "again without TLS");
-                    self.session(hop, &route, TlsPolicy::Never, &settings).await
+                    self.session(hop, TlsPolicy::Never, &attempt).await
                 } else {
                     Went::Badly(verdict)
                 };
@@ -92,13 +125,12 @@ impl Worker {
         false
     }
 
-    async fn session(
-        &self,
-        hop: &Hop,
-        route: &Route,
-        policy: TlsPolicy,
-        settings: &Settings,
-    ) -> Went {
+    async fn session(&self, hop: &Hop, mut policy: TlsPolicy, attempt: &Attempt) -> Went {
+        let Attempt {
+            settings,
+            route,
+            home,
+        } = attempt;
         let side = match policy {
             TlsPolicy::Never if !route.implicit_tls() => Ok(None),
             TlsPolicy::Verified => settings.tls.verified(&hop.host).map(Some),
@@ -108,6 +140,11 @@ impl Worker {
         };
         let side = match side {
             Ok(side) => side,
+            // A host name that no certificate can bear.
+            Err(_) if policy == TlsPolicy::Opportunistic && !route.implicit_tls() => {
+                policy = TlsPolicy::Never;
+                None
+            }
             Err(error) => return badly(hop, (4, 7, 5), &tls_words(&error)),
         };
         let mut shutdown = self.shutdown.clone();
@@ -130,13 +167,14 @@ impl Worker {
             tls: policy,
             credentials: route.credentials.clone(),
         });
-        let place = (self.destination.clone(), route.clone(), hop.host.clone());
-        let mut courier = Courier::new(
-            Arc::clone(&self.shared),
-            self.id,
-            place,
-            self.shutdown.clone(),
-        );
+        let place = Place {
+            destination: self.destination.clone(),
+            route: route.clone(),
+            host: hop.host.clone(),
+            home: *home,
+        };
+        let shared = Arc::clone(&self.shared);
+        let mut courier = Courier::new(shared, self.id, place, self.shutdown.clone());
         let link = Link {
             stream,
             tls: side.map(Tls::Client),
@@ -173,7 +211,7 @@ impl Worker {
                 return;
             }
             self.shared.pick_up(self.id, &tasks);
-            match Batch::load(self.shared.store(), tasks.clone(), None).await {
+            match Batch::load(self.shared.store(), tasks.clone(), LINE_RCPTS).await {
                 Ok(batch) => {
                     let verdicts = vec![verdict.clone(); batch.rcpts.len()];
                     settle(

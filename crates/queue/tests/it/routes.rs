@@ -81,3 +81,15 @@ async fn our_own_name_in_the_greeting_is_a_loop() {
     assert!(inbox[0].contains("\r\nStatus: 5.4.6\r\n"), "{}", inbox[0]);
     world.stop().await;
 }
+
+#[tokio::test]
+async fn a_domain_that_has_become_ours_is_reached_through_our_own_door() {
+    let mut remote =
+        Remote::start(|_, line| line.starts_with("EHLO").then(|| "250 us.test".to_owned())).await;
+    let mut world = World::new(&[("bo.test", &[remote.address])]).await;
+    world.send("an@bo.test", &["an@bo.test"]).await;
+    world.run();
+    remote.message().await;
+    world.emptied().await;
+    world.stop().await;
+}
