@@ -18,6 +18,9 @@ pub const FIELDS_MAX: usize = 10_000;
 pub const ADDRESSES_MAX: usize = 10_000;
 /// Parameters kept of one Content-Type or Content-Disposition; further ones are left out.
 pub const PARAMS_MAX: usize = 100;
+/// Octets of all texts in envelopes and parts together. Ordinary summaries have some kilobytes; the store
+/// takes 16 MiB.
+pub const WEIGHT_MAX: usize = 8 * 1024 * 1024;
 /// Octets of a multipart boundary: RFC 2046 section 5.1.1 allows 70, some programs write more.
 pub const BOUNDARY_MAX: usize = 250;
 /// Message ids kept of References; the last ones, which name the nearest ancestors.
@@ -38,6 +41,9 @@ pub enum Bound {
     /// [`FIELDS_MAX`].
     #[error("more than {FIELDS_MAX} header fields")]
     Fields,
+    /// [`WEIGHT_MAX`].
+    #[error("more than {WEIGHT_MAX} octets in the fields that describe it")]
+    Weight,
     /// [`ADDRESSES_MAX`].
     #[error("more than {ADDRESSES_MAX} addresses")]
     Addresses,

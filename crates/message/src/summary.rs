@@ -141,7 +141,54 @@ impl Summary {
     }
 }
 
+impl Envelope {
+    /// Octets of its texts.
+    pub(crate) fn weight(&self) -> usize {
+        let lists = [
+            &self.from,
+            &self.sender,
+            &self.reply_to,
+            &self.to,
+            &self.cc,
+            &self.bcc,
+        ];
+        let of_lists = lists
+            .into_iter()
+            .flatten()
+            .flat_map(|m| [&m.name, &m.mailbox, &m.host]);
+        let texts = [
+            &self.date,
+            &self.subject,
+            &self.in_reply_to,
+            &self.message_id,
+        ];
+        let found = of_lists
+            .chain(texts)
+            .flatten()
+            .map(String::len)
+            .sum::<usize>();
+        found + self.references.iter().map(String::len).sum::<usize>()
+    }
+}
+
 impl Part {
+    /// Octets of its texts, those of its children not.
+    pub(crate) fn weight(&self) -> usize {
+        let params = self
+            .disposition
+            .as_ref()
+            .map_or(&[] as &[_], |(_, params)| params);
+        let pairs = self
+            .params
+            .iter()
+            .chain(params)
+            .map(|(name, value)| name.len() + value.len());
+        let texts = [&self.id, &self.description, &self.md5, &self.location];
+        pairs.sum::<usize>()
+            + texts.into_iter().flatten().map(String::len).sum::<usize>()
+            + self.language.iter().map(String::len).sum::<usize>()
+    }
+
     /// Octets of the body as transferred.
     pub fn size(&self) -> u64 {
         self.end_at.saturating_sub(self.body_at)

@@ -7,7 +7,9 @@
 use std::ops::Range;
 
 use crate::envelope;
-use crate::guard::{BOUNDARY_MAX, Bound, DEPTH_MAX, HEADER_MAX, PART_HEADER_MAX, PARTS_MAX};
+use crate::guard::{
+    BOUNDARY_MAX, Bound, DEPTH_MAX, HEADER_MAX, PART_HEADER_MAX, PARTS_MAX, WEIGHT_MAX,
+};
 use crate::header::{is_blank, line_end};
 use crate::list::Budget;
 use crate::summary::{Envelope, Part};
@@ -23,6 +25,7 @@ pub(crate) fn walk(raw: &[u8]) -> Result<(Envelope, Part), Bound> {
         nodes: Vec::new(),
         open: Vec::new(),
         budget: Budget::default(),
+        weight: 0,
     };
     walker.run()?;
     Ok(walker.tree())
@@ -41,6 +44,8 @@ struct Walker<'a> {
     /// The entities that are open now, the innermost last.
     open: Vec<Open>,
     budget: Budget,
+    /// Octets of all texts so far.
+    weight: usize,
 }
 
 struct Node {
@@ -127,6 +132,10 @@ impl Walker<'_> {
         let envelope = is_root.then(|| envelope::read(block, &mut self.budget));
         if self.budget.exceeded {
             return Err(Bound::Addresses);
+        }
+        self.weight += part.weight() + envelope.as_ref().map_or(0, Envelope::weight);
+        if self.weight > WEIGHT_MAX {
+            return Err(Bound::Weight);
         }
         let (kind, boundary) = classify(&mut part);
         let node = self.nodes.len();
