@@ -5,7 +5,7 @@
 //! Building one is in `draft`.
 
 use std::fs::File;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -235,6 +235,8 @@ struct Open {
     chunks: u64,
     /// The beginning of the frame, as far as it was read.
     begin: Vec<u8>,
+    /// The chunk unpacked last, by its place: who reads piece by piece meets each chunk several times.
+    last: Mutex<Option<(u64, Arc<Vec<u8>>)>>,
     seed: u64,
 }
 
@@ -287,6 +289,7 @@ impl Body {
             at,
             chunks: covered as u64,
             begin,
+            last: Mutex::default(),
             seed,
         })))
     }
@@ -333,7 +336,17 @@ impl Body {
         Ok(out)
     }
 
-    fn chunk(&self, slot: &Slot, place: u64) -> Result<Vec<u8>> {
+    fn chunk(&self, slot: &Slot, place: u64) -> Result<Arc<Vec<u8>>> {
+        let mut last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, octets)) = last.as_ref().filter(|(known, _)| *known == place) {
+            return Ok(Arc::clone(octets));
+        }
+        let octets = Arc::new(self.unpack(slot, place)?);
+        *last = Some((place, Arc::clone(&octets)));
+        Ok(octets)
+    }
+
+    fn unpack(&self, slot: &Slot, place: u64) -> Result<Vec<u8>> {
         let from = usize::try_from(place).unwrap_or(usize::MAX);
         match self
             .0

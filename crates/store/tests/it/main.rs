@@ -4,6 +4,7 @@
 mod bodies;
 mod crash;
 mod group;
+mod kill;
 mod mailboxes;
 mod messages;
 mod model;
