@@ -91,6 +91,11 @@ async fn present(store: &Store) -> BTreeSet<u32> {
     numbers
 }
 
+/// Prepares a store on a thread of its own, because a runtime cannot be started inside another.
+fn prepare_aside(folder: &Path) {
+    std::thread::scope(|scope| scope.spawn(|| prepared(folder)).join().unwrap());
+}
+
 fn prepared(folder: &Path) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
@@ -136,7 +141,7 @@ async fn a_full_disk_refuses_and_the_store_goes_on() {
     for act in [Act::Write, Act::Create, Act::Room] {
         for nth in 0..14 {
             let folder = tempfile::tempdir().unwrap();
-            std::thread::scope(|scope| scope.spawn(|| prepared(folder.path())).join().unwrap());
+            prepare_aside(folder.path());
             let disk = faulty(act, nth, 2, ErrorKind::StorageFull);
             let (store, _) = Store::open_on(folder.path(), &options(), &disk).unwrap();
             let (kept, errors) = deliver(&store, 0..20).await;
@@ -160,7 +165,7 @@ async fn a_full_disk_refuses_and_the_store_goes_on() {
 async fn after_a_failed_sync_nothing_more_is_written() {
     for nth in 0..10 {
         let folder = tempfile::tempdir().unwrap();
-        std::thread::scope(|scope| scope.spawn(|| prepared(folder.path())).join().unwrap());
+        prepare_aside(folder.path());
         // The sync fails once and would succeed later: it must not be tried again.
         let disk = faulty(Act::Sync, nth, 1, ErrorKind::Other);
         let (store, _) = Store::open_on(folder.path(), &options(), &disk).unwrap();
@@ -192,7 +197,7 @@ async fn after_a_failed_sync_nothing_more_is_written() {
 async fn any_other_failed_write_ends_writing() {
     for nth in 0..6 {
         let folder = tempfile::tempdir().unwrap();
-        std::thread::scope(|scope| scope.spawn(|| prepared(folder.path())).join().unwrap());
+        prepare_aside(folder.path());
         let disk = faulty(Act::Write, nth, 1, ErrorKind::Other);
         let (store, _) = Store::open_on(folder.path(), &options(), &disk).unwrap();
         let (kept, errors) = deliver(&store, 0..20).await;
@@ -208,7 +213,7 @@ async fn any_other_failed_write_ends_writing() {
 #[tokio::test]
 async fn a_group_that_cannot_be_taken_back_ends_writing() {
     let folder = tempfile::tempdir().unwrap();
-    std::thread::scope(|scope| scope.spawn(|| prepared(folder.path())).join().unwrap());
+    prepare_aside(folder.path());
     let seen = Arc::new(Mutex::new(Vec::new()));
     let acts = Arc::clone(&seen);
     let disk = Disk(Some(Arc::new(move |act| {
@@ -235,4 +240,27 @@ async fn a_group_that_cannot_be_taken_back_ends_writing() {
     );
     drop(store);
     assert_eq!(after_restart(folder.path(), false).await, kept);
+}
+
+#[tokio::test]
+async fn an_index_that_gave_damaged_records_is_rebuilt_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare_aside(folder.path());
+    let (store, _) = Store::open(folder.path(), options()).unwrap();
+    let (kept, _) = deliver(&store, 0..20).await;
+    let inbox = store
+        .read(|tx| tx.mailbox_named(ACCOUNT, "INBOX"))
+        .await
+        .unwrap()
+        .unwrap();
+    store.damage(&crate::keys::leaf(inbox.id, crate::Uid(1)));
+    let read = store
+        .read(move |tx| tx.message(inbox.id, crate::Uid(1)))
+        .await;
+    assert!(matches!(read, Err(Error::Damaged(_))), "{read:?}");
+    store.close().await.unwrap();
+    drop(store);
+    let (store, report) = Store::open(folder.path(), options()).unwrap();
+    assert!(report.rebuilt.is_some(), "{report:?}");
+    assert_eq!(present(&store).await, kept);
 }

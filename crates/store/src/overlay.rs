@@ -165,6 +165,10 @@ mod tests {
         fn flush(&self) -> Result<()> {
             Ok(())
         }
+        fn doubt(&self) {}
+        fn doubted(&self) -> bool {
+            false
+        }
     }
 
     #[test]

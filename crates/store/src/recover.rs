@@ -5,7 +5,7 @@
 //! | nothing | created |
 //! | clean mark, index ends where the log ends | opened |
 //! | in use on this boot (killed) | opened, log after `applied` replayed |
-//! | in use on another boot, `rebuilding`, or no state | index moved aside, rebuilt from the log |
+//! | in use on another boot, `rebuilding`, `doubtful`, or no state | index moved aside, rebuilt from the log |
 //! | index refuses to open, panics, is another store's, ahead of the log or without `applied` | the same |
 
 use std::collections::BTreeMap;
@@ -195,6 +195,7 @@ impl Opening<'_> {
             Some(Left::Open(on)) if on == boot() => Ok(()),
             Some(Left::Open(_)) => Err("the machine went down while the store was open"),
             Some(Left::Rebuilding) => Err("an earlier rebuild did not finish"),
+            Some(Left::Doubtful) => Err("damaged records were found in it"),
             None if fresh => Err("there was none"),
             None => Err("it is not known how the store was left"),
         };

@@ -24,9 +24,14 @@ pub trait Source {
     fn visit(&self, from: &[u8], to: &[u8], visit: Visitor<'_>) -> Result<()>;
 }
 
-fn open(key: &[u8], sealed: Option<Vec<u8>>) -> Result<Option<Vec<u8>>> {
+/// The value without its seal. A seal that does not match speaks against the whole index.
+fn unseal<'a>(engine: &dyn Engine, key: &[u8], sealed: &'a [u8]) -> Result<&'a [u8]> {
+    keys::unseal(key, sealed).inspect_err(|_| engine.doubt())
+}
+
+fn open(engine: &dyn Engine, key: &[u8], sealed: Option<Vec<u8>>) -> Result<Option<Vec<u8>>> {
     sealed
-        .map(|sealed| keys::unseal(key, &sealed).map(<[u8]>::to_vec))
+        .map(|sealed| unseal(engine, key, &sealed).map(<[u8]>::to_vec))
         .transpose()
 }
 
@@ -36,25 +41,25 @@ impl Source for Snapshot<'_> {
     }
     fn visit(&self, from: &[u8], to: &[u8], visit: Visitor<'_>) -> Result<()> {
         self.engine.visit(from, to, &mut |key, value| {
-            visit(key, keys::unseal(key, value)?)
+            visit(key, unseal(self.engine, key, value)?)
         })
     }
 }
 
 /// One value of the index, without its seal.
 pub(crate) fn raw(engine: &dyn Engine, key: &[u8]) -> Result<Option<Vec<u8>>> {
-    open(key, engine.get(key)?)
+    open(engine, key, engine.get(key)?)
 }
 
 impl Source for Tx<'_> {
     fn raw(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        open(key, self.group.overlay.get(self.engine, key)?)
+        open(self.engine, key, self.group.overlay.get(self.engine, key)?)
     }
     fn visit(&self, from: &[u8], to: &[u8], visit: Visitor<'_>) -> Result<()> {
         self.group
             .overlay
             .visit(self.engine, from, to, &mut |key, value| {
-                visit(key, keys::unseal(key, value)?)
+                visit(key, unseal(self.engine, key, value)?)
             })
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `clean` is written last of all when the store closes; `open` carries the boot id, because what a
 //! killed process handed to the operating system is still there on the same boot and doubtful after
-//! another; `rebuilding` means that the index is not to be trusted.
+//! another; `rebuilding` and `doubtful` mean that the index is not to be trusted.
 
 use std::fs::{File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -23,6 +23,8 @@ pub(crate) enum Left {
     Open(String),
     /// While its index was being rebuilt.
     Rebuilding,
+    /// Closed, after records of the index were found damaged.
+    Doubtful,
 }
 
 /// Content of the file.
@@ -66,6 +68,7 @@ impl State {
             Some("clean") => hex("end").map(|end| Left::Clean(Lsn(end))),
             Some("open") => field("boot").map(|boot| Left::Open(boot.to_owned())),
             Some("rebuilding") => Some(Left::Rebuilding),
+            Some("doubtful") => Some(Left::Doubtful),
             _ => None,
         };
         Ok(hex("store")
@@ -78,6 +81,7 @@ impl State {
             Left::Clean(end) => format!("left clean\nend {:016x}\n", end.0),
             Left::Open(boot) => format!("left open\nboot {boot}\n"),
             Left::Rebuilding => "left rebuilding\n".to_owned(),
+            Left::Doubtful => "left doubtful\n".to_owned(),
         };
         format!("format {FORMAT}\nstore {:016x}\n{left}", self.store)
     }
@@ -161,6 +165,7 @@ mod tests {
             Left::Clean(Lsn(4711)),
             Left::Open("a-b".to_owned()),
             Left::Rebuilding,
+            Left::Doubtful,
         ] {
             let state = State { store: 7, left };
             state.write(folder.path()).unwrap();

@@ -123,6 +123,12 @@ impl Shared {
             .take();
         let Some(engine) = engine else { return Ok(()) };
         let flushed = engine.flush();
+        let left = if engine.doubted() {
+            tracing::warn!("damaged records in the index: the next start rebuilds it");
+            Left::Doubtful
+        } else {
+            Left::Clean(end)
+        };
         drop(engine);
         let result = flushed.and_then(|()| match self.failed() {
             Some(error) => Err(error),
@@ -131,7 +137,7 @@ impl Shared {
         let result = result.and_then(|()| {
             State {
                 store: self.seed,
-                left: Left::Clean(end),
+                left,
             }
             .write(&self.folder)
         });
@@ -321,6 +327,20 @@ impl Store {
             return Ok(());
         }
         answer.await.unwrap_or(Ok(()))
+    }
+}
+
+#[cfg(test)]
+impl Store {
+    /// Puts octets into the index that no seal matches.
+    pub(crate) fn damage(&self, key: &[u8]) {
+        let engine = self.0.shared.engine.read().unwrap();
+        let op = (key.to_vec(), Some(b"damaged".to_vec()));
+        engine
+            .as_deref()
+            .unwrap()
+            .apply(&mut [op].into_iter())
+            .unwrap();
     }
 }
 

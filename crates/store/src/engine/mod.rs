@@ -26,6 +26,10 @@ pub(crate) trait Engine: Send + Sync {
     fn apply(&self, ops: &mut dyn Iterator<Item = Op>) -> Result<()>;
     /// Hands everything to the operating system.
     fn flush(&self) -> Result<()>;
+    /// Something read from it was wrong: the next start should not trust it.
+    fn doubt(&self);
+    /// Whether that happened.
+    fn doubted(&self) -> bool;
 }
 
 /// Opens or creates the index in `folder`. A panic inside the engine, which damaged files can

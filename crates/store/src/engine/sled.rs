@@ -6,6 +6,7 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Engine, Op, Visit};
 use crate::error::{Error, Result};
@@ -16,7 +17,10 @@ const SEGMENT: usize = 4 * 1024 * 1024;
 const FLUSH_EVERY_MS: u64 = 500;
 
 /// An open sled database; closed when dropped.
-pub(super) struct Sled(sled::Db);
+pub(super) struct Sled {
+    db: sled::Db,
+    doubted: AtomicBool,
+}
 
 /// Opens or creates.
 pub(super) fn open(folder: &Path, cache: u64) -> Result<Sled> {
@@ -26,7 +30,10 @@ pub(super) fn open(folder: &Path, cache: u64) -> Result<Sled> {
         .segment_size(SEGMENT)
         .flush_every_ms(Some(FLUSH_EVERY_MS))
         .open()
-        .map(Sled)
+        .map(|db| Sled {
+            db,
+            doubted: AtomicBool::new(false),
+        })
         .map_err(|error| failed(&error))
 }
 
@@ -57,12 +64,21 @@ fn failed(error: &sled::Error) -> Error {
     }
 }
 
+impl Sled {
+    fn failed(&self, error: &sled::Error) -> Error {
+        if !matches!(error, sled::Error::Io(_)) {
+            self.doubt();
+        }
+        failed(error)
+    }
+}
+
 impl Engine for Sled {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         Ok(self
-            .0
+            .db
             .get(key)
-            .map_err(|error| failed(&error))?
+            .map_err(|error| self.failed(&error))?
             .map(|value| value.to_vec()))
     }
 
@@ -70,8 +86,8 @@ impl Engine for Sled {
         if from >= to {
             return Ok(());
         }
-        for pair in self.0.range(from..to) {
-            let (key, value) = pair.map_err(|error| failed(&error))?;
+        for pair in self.db.range(from..to) {
+            let (key, value) = pair.map_err(|error| self.failed(&error))?;
             if let ControlFlow::Break(()) = visit(&key, &value)? {
                 break;
             }
@@ -87,10 +103,23 @@ impl Engine for Sled {
                 None => batch.remove(key),
             }
         }
-        self.0.apply_batch(batch).map_err(|error| failed(&error))
+        self.db
+            .apply_batch(batch)
+            .map_err(|error| self.failed(&error))
     }
 
     fn flush(&self) -> Result<()> {
-        self.0.flush().map(drop).map_err(|error| failed(&error))
+        self.db
+            .flush()
+            .map(drop)
+            .map_err(|error| self.failed(&error))
+    }
+
+    fn doubt(&self) {
+        self.doubted.store(true, Ordering::Relaxed);
+    }
+
+    fn doubted(&self) -> bool {
+        self.doubted.load(Ordering::Relaxed)
     }
 }

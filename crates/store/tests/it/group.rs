@@ -163,3 +163,62 @@ async fn one_process_at_a_time_and_closed_is_closed() {
         6
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn readers_see_whole_states_while_others_write_and_what_the_feed_tells_is_visible() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path()).await;
+    let inbox = mailbox(&store, "INBOX").await.id;
+    let trash = mailbox(&store, "Trash").await.id;
+    let mut watcher = store.watch(Topic::Mailbox(inbox));
+    let writers: Vec<_> = (0..4_u8)
+        .map(|writer| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                for number in 0..25_u8 {
+                    let placed = append(&store, inbox, &[writer, number]).await;
+                    if number % 2 == 0 {
+                        let uids = [placed.uid];
+                        store
+                            .transact(move |tx| tx.relocate(inbox, &uids, trash))
+                            .await
+                            .unwrap();
+                    }
+                }
+            })
+        })
+        .collect();
+    let reader = store.clone();
+    let reading = tokio::spawn(async move {
+        loop {
+            // Counters, ledgers and messages agree in every state, or this panics.
+            let seen = dump(&reader).await;
+            let there: u32 = seen
+                .mailboxes
+                .iter()
+                .map(|(mailbox, ..)| mailbox.messages)
+                .sum();
+            if there == 100 {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    let (mut added, mut expunged) = (0, 0);
+    while added < 100 || expunged < 52 {
+        watcher.changed().await;
+        for change in watcher.take().changes {
+            let seen = mailbox(&store, "INBOX").await;
+            assert!(seen.modseq >= change.modseq, "told before it was visible");
+            match change.kind {
+                ChangeKind::Added(_) => added += 1,
+                ChangeKind::Expunged(_) => expunged += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    reading.await.unwrap();
+}
