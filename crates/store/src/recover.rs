@@ -58,6 +58,7 @@ pub(crate) fn open(folder: &Path, options: &Options, disk: &Disk) -> Result<Open
         options,
         segments: &segments,
         seed,
+        floor: Lsn(0),
         report: Report::default(),
     };
     let (engine, applied) = opening.index(state)?;
@@ -175,6 +176,8 @@ struct Opening<'a> {
     options: &'a Options,
     segments: &'a Segments,
     seed: u64,
+    /// The end of what is known to have been durable.
+    floor: Lsn,
     report: Report,
 }
 
@@ -183,13 +186,13 @@ impl Opening<'_> {
     fn index(&mut self, state: Option<State>) -> Result<(Box<dyn Engine>, Applied)> {
         let path = self.folder.join("index");
         let fresh = !path.exists();
-        let floor = match &state {
-            Some(State {
-                left: Left::Clean(end),
-                ..
-            }) => *end,
-            _ => Lsn(0),
-        };
+        if let Some(State {
+            left: Left::Clean(end),
+            ..
+        }) = &state
+        {
+            self.floor = *end;
+        }
         let trusted = match state.map(|state| state.left) {
             Some(Left::Clean(_)) => Ok(()),
             Some(Left::Open(on)) if on == boot() => Ok(()),
@@ -200,18 +203,18 @@ impl Opening<'_> {
             None => Err("it is not known how the store was left"),
         };
         let reason = match trusted {
-            Ok(()) => match self.trust(&path, floor) {
+            Ok(()) => match self.trust(&path) {
                 Ok(opened) => return Ok(opened),
                 Err(error @ (Error::Newer { .. } | Error::NoSpace(_))) => return Err(error),
                 Err(error) => error.to_string(),
             },
             Err(reason) => reason.to_owned(),
         };
-        self.rebuild(&path, floor, reason)
+        self.rebuild(&path, reason)
     }
 
     /// Opens an index that should be right, checks it and replays what it lacks.
-    fn trust(&mut self, path: &Path, floor: Lsn) -> Result<(Box<dyn Engine>, Applied)> {
+    fn trust(&mut self, path: &Path) -> Result<(Box<dyn Engine>, Applied)> {
         if !path.exists() {
             return Err(Error::Damaged("the index is missing".to_owned()));
         }
@@ -229,6 +232,8 @@ impl Opening<'_> {
         }
         let applied = Applied::read(engine.as_ref())?
             .ok_or_else(|| Error::Damaged("the index does not tell how far it goes".to_owned()))?;
+        // What the index has was durable before it got there.
+        self.floor = self.floor.max(Lsn(applied.lsn));
         let end = scan::length(self.segments)?;
         if applied.lsn > end.0 || applied.lsn < SEGMENT_FRAME {
             return Err(Error::Damaged(
@@ -238,18 +243,12 @@ impl Opening<'_> {
         if applied.lsn == end.0 {
             return Ok((engine, applied));
         }
-        let floor = floor.max(Lsn(applied.lsn));
-        let applied = self.replay(engine.as_ref(), applied, floor)?;
+        let applied = self.replay(engine.as_ref(), applied)?;
         Ok((engine, applied))
     }
 
     /// Makes a new index from the log.
-    fn rebuild(
-        &mut self,
-        path: &Path,
-        floor: Lsn,
-        reason: String,
-    ) -> Result<(Box<dyn Engine>, Applied)> {
+    fn rebuild(&mut self, path: &Path, reason: String) -> Result<(Box<dyn Engine>, Applied)> {
         State {
             store: self.seed,
             left: Left::Rebuilding,
@@ -261,7 +260,7 @@ impl Opening<'_> {
         let engine = engine::open(path, self.options.cache)?;
         let owner = keys::seal(keys::STORE, &codec::encode(&self.seed));
         engine.apply(&mut [(keys::STORE.to_vec(), Some(owner))].into_iter())?;
-        let applied = self.replay(engine.as_ref(), Applied::default(), floor)?;
+        let applied = self.replay(engine.as_ref(), Applied::default())?;
         engine.flush()?;
         // A store that is being created has nothing to rebuild.
         if applied.number.0 > 0 {
@@ -300,7 +299,7 @@ impl Opening<'_> {
     }
 
     /// Applies the log after `from`, cuts its torn tail, and reports.
-    fn replay(&mut self, engine: &dyn Engine, from: Applied, floor: Lsn) -> Result<Applied> {
+    fn replay(&mut self, engine: &dyn Engine, from: Applied) -> Result<Applied> {
         let mut sink = Sink {
             engine,
             writes: BTreeMap::new(),
@@ -311,7 +310,7 @@ impl Opening<'_> {
             lsn: Lsn(from.lsn),
             group: from.group,
         };
-        let found = scan::scan(self.segments, self.seed, begin, floor, &mut |commit| {
+        let found = scan::scan(self.segments, self.seed, begin, self.floor, &mut |commit| {
             sink.take(commit)
         })?;
         self.cut(&found)?;

@@ -62,8 +62,8 @@ pub(crate) fn length(segments: &Segments) -> Result<Lsn> {
     Ok(Lsn(Pages::open(segments, &last, 0)?.end()))
 }
 
-/// Walks from `from` (the beginning of a group, or 0) to the end. Everything before `floor` is known
-/// to have been durable. `last` is the number of the group before `from`.
+/// Walks from `from` (the beginning of a group, or 0) to the end. `floor` is the end of a group that is
+/// known to have been durable. `last` is the number of the group before `from`.
 pub(crate) fn scan(
     segments: &Segments,
     seed: u64,
@@ -118,6 +118,14 @@ pub(crate) fn scan(
         };
         walk.segment(from.lsn.0.max(segment.first + SEGMENT_FRAME))?;
     }
+    let missing = floor.0.saturating_sub(found.end.lsn.0);
+    if missing > 0 {
+        found.lost += missing;
+        let end = found.end.lsn;
+        found.report(format!(
+            "LSN {end}: {missing} octets at the end are missing"
+        ));
+    }
     Ok(found)
 }
 
@@ -170,7 +178,7 @@ impl Walk<'_> {
             } else {
                 // Damaged. Was it durable once?
                 let later = self.pages.next_group(next.unwrap_or(at + 1));
-                let durable = later.is_some() || !self.last || group_end.min(end) <= self.floor.0;
+                let durable = later.is_some() || !self.last || at < self.floor.0;
                 if !durable {
                     self.found.torn = end - at;
                     self.found.end.lsn = Lsn(at);

@@ -215,6 +215,36 @@ async fn numbers_that_a_lost_transaction_may_have_given_out_do_not_come_again() 
 }
 
 #[tokio::test]
+async fn a_log_that_lost_its_end_is_reported_and_uids_do_not_come_again() {
+    for clean in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let (before, inbox) = filled(folder.path(), 3).await;
+        let path = segments(folder.path()).pop().unwrap();
+        let whole = std::fs::metadata(&path).unwrap().len();
+        let (store, _) = open(folder.path());
+        let lost = append(&store, inbox, b"its octets will be gone").await;
+        store.close().await.unwrap();
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_len(whole).unwrap();
+        if !clean {
+            // Killed on this boot, by a state that says so; the index is ahead of the log.
+            let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+            other_boot(folder.path());
+            let state = folder.path().join("state");
+            let text = std::fs::read_to_string(&state).unwrap();
+            std::fs::write(&state, text.replace("another", boot.trim())).unwrap();
+        }
+        let (store, report) = open(folder.path());
+        assert_eq!(report.damaged.len(), 1, "{report:?}");
+        assert!(report.rebuilt.is_some(), "{report:?}");
+        let shown = dump(&store).await;
+        assert_eq!(shown.ledger, before.ledger);
+        let next = append(&store, inbox, b"new").await;
+        assert!(next.uid > lost.uid && next.modseq > lost.modseq);
+    }
+}
+
+#[tokio::test]
 async fn a_log_that_is_gone_or_of_another_store_is_not_papered_over() {
     let folder = tempfile::tempdir().unwrap();
     filled(folder.path(), 1).await;
