@@ -27,9 +27,12 @@ pub(crate) fn run(path: &Path) -> ExitCode {
                 return ExitCode::FAILURE;
             }
         };
+        // Caught before anybody is told that we are ready; until then a signal simply ends the
+        // process, which the store survives.
+        let mut signals = Signals::catch();
         notify(&[NotifyState::Ready]);
         info!(version = env!("CARGO_PKG_VERSION"), "server started");
-        attend(&mut server).await;
+        attend(&mut server, &mut signals).await;
         notify(&[NotifyState::Stopping]);
         info!("server stopping");
         server.stop().await;
@@ -38,16 +41,32 @@ pub(crate) fn run(path: &Path) -> ExitCode {
     })
 }
 
+/// The signals that mean something to a server; from its making on they no longer end the process.
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// Begins to catch them.
+    pub(crate) fn catch() -> Self {
+        let catch = |kind| signal(kind).expect("these signals can be caught on every Unix");
+        Self {
+            terminate: catch(SignalKind::terminate()),
+            interrupt: catch(SignalKind::interrupt()),
+            hangup: catch(SignalKind::hangup()),
+        }
+    }
+}
+
 /// Follows signals and orders until one of them ends the server.
-pub(crate) async fn attend(server: &mut Server) {
-    let mut terminate = listen(SignalKind::terminate());
-    let mut interrupt = listen(SignalKind::interrupt());
-    let mut hangup = listen(SignalKind::hangup());
+pub(crate) async fn attend(server: &mut Server, signals: &mut Signals) {
     loop {
         tokio::select! {
-            Some(()) = terminate.recv() => return,
-            Some(()) = interrupt.recv() => return,
-            Some(()) = hangup.recv() => {
+            Some(()) = signals.terminate.recv() => return,
+            Some(()) = signals.interrupt.recv() => return,
+            Some(()) = signals.hangup.recv() => {
                 // The administrator sees the reasons in the log.
                 let _ = reload(server).await;
             }
@@ -78,10 +97,6 @@ async fn reload(server: &mut Server) -> Result<(), Vec<String>> {
     }
     notify(&[NotifyState::Ready]);
     result
-}
-
-fn listen(kind: SignalKind) -> Signal {
-    signal(kind).expect("these signals can be caught on every Unix")
 }
 
 /// Tells systemd, if it is there.

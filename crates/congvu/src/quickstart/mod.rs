@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use tracing::Level;
 
 use crate::config::{Config, Log, LogFormat, Problem};
+use crate::serve::Signals;
 use crate::server::{Server, StartError};
 use crate::{log, serve};
 use folder::Folder;
@@ -79,12 +80,8 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 async fn show(args: &Args, levels: log::Levels) -> Result<(), QuickstartError> {
     let folder = Folder::open(args.keep.as_deref())
         .map_err(|error| QuickstartError::Folder(args.keep.clone().unwrap_or_default(), error))?;
-    let ports = Ports::choose(args.ports).map_err(QuickstartError::Ports)?;
-    let failed = |error| QuickstartError::Folder(folder.path().to_owned(), error);
-    let path = folder.write_config(&ports).map_err(failed)?;
-    let config = Config::load(&path).map_err(QuickstartError::Config)?;
-    let mut server = Server::start(&path, config, levels).await?;
-
+    let (mut server, ports) = start(args.ports, &folder, &levels).await?;
+    let mut signals = Signals::catch();
     let shown = demonstrate(&server, &folder, &ports).await;
     if shown.is_ok() && !args.exit_after_letter {
         println!(
@@ -95,11 +92,33 @@ async fn show(args: &Args, levels: log::Levels) -> Result<(), QuickstartError> {
             }
         );
         std::io::stdout().flush()?;
-        serve::attend(&mut server).await;
+        serve::attend(&mut server, &mut signals).await;
         println!("Stopping …");
     }
     server.stop().await;
     shown
+}
+
+/// Starts the server. Another program may take a port between our choice and its use; then others are
+/// chosen.
+async fn start(
+    base: Option<u16>,
+    folder: &Folder,
+    levels: &log::Levels,
+) -> Result<(Server, Ports), QuickstartError> {
+    let mut tries = 5;
+    loop {
+        tries -= 1;
+        let ports = Ports::choose(base).map_err(QuickstartError::Ports)?;
+        let failed = |error| QuickstartError::Folder(folder.path().to_owned(), error);
+        let path = folder.write_config(&ports).map_err(failed)?;
+        let config = Config::load(&path).map_err(QuickstartError::Config)?;
+        match Server::start(&path, config, levels.clone()).await {
+            Ok(server) => return Ok((server, ports)),
+            Err(StartError::Listener(..)) if tries > 0 => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// Sets up agencies and accounts, tells about them, sends the letter and shows it.
