@@ -1,7 +1,7 @@
 //! Logins: passwords, app passwords, SCRAM keys, delays for failures, session counts.
 //!
 //! Who logs in writes the account's address, or an alias that is the account's alone. Whoever operates a
-//! post opens its mailboxes with `post@domain*person@domain` (or `/` for `*`) and the *person's* password: so
+//! post opens its mailboxes with `post@domain*person@domain` (or `~` for `*`) and the *person's* password: so
 //! a post needs no shared password, and the log says who it was.
 //!
 //! Invariant: known and unknown names cost the same time, get the same answer, and wait the same delays.
@@ -472,11 +472,11 @@ fn false_keys(pepper: &[u8; 32], name: &str) -> ScramKeys {
 /// A login name.
 ///
 /// ```text
-/// name = address / post ( "*" / "/" ) person      ; post, person = address
+/// name = address / post ( "*" / "~" ) person      ; post, person = address
 /// ```
 ///
 /// No address of ours has either character. Python's imaplib sends names without quotes, where IMAP's
-/// grammar has no `*` (RFC 9051 section 9, atom); for such programs there is `/`.
+/// grammar has no `*` (RFC 9051 section 9, atom); for such programs there is `~`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Name {
     Of {
@@ -490,7 +490,7 @@ enum Name {
 impl Name {
     fn parse(authcid: &str) -> Self {
         let authcid = authcid.trim();
-        let parsed = match authcid.split_once(['*', '/']) {
+        let parsed = match authcid.split_once(['*', '~']) {
             None => Address::parse(authcid).map(|person| Self::Of { person, post: None }),
             Some((post, person)) => Address::parse(person).and_then(|person| {
                 Ok(Self::Of {
@@ -601,7 +601,7 @@ mod tests {
                 },
             ),
             (
-                "vanthu@xa.test/an@xa.test",
+                "vanthu@xa.test~an@xa.test",
                 Name::Of {
                     person: address("an@xa.test"),
                     post: Some(address("vanthu@xa.test")),
