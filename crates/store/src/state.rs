@@ -111,8 +111,14 @@ pub(crate) fn boot() -> String {
 
 /// Holds the store against other processes until dropped.
 #[derive(Debug)]
-pub(crate) struct Lock {
-    _file: File,
+pub(crate) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing alone would leave the lock with a child that was forked and has not yet started its
+        // program. If this fails, closing is what remains.
+        let _ = self.0.unlock();
+    }
 }
 
 impl Lock {
@@ -149,7 +155,7 @@ impl Lock {
         };
         // The number is a courtesy to whoever finds the store locked; a full disk must not stop us here.
         let _ = note();
-        Ok(Self { _file: file })
+        Ok(Self(file))
     }
 }
 

@@ -47,7 +47,7 @@ impl Tx<'_> {
 
     /// Renames a mailbox and its children; ids, UIDs and UIDVALIDITY stay. Renaming INBOX moves its
     /// messages into a new mailbox (RFC 9051 section 6.3.6). The new names are subscribed where the
-    /// old ones were; the old subscriptions stay, because RFC 9051 section 6.3.9 forbids to drop them.
+    /// old ones were; the old subscriptions stay (RFC 9051 section 6.3.6, at its end).
     pub fn rename_mailbox(&mut self, account: AccountId, from: &str, to: &str) -> Result<()> {
         let (from, to) = (name::canonical(from)?, name::canonical(to)?);
         self.whole(|tx| {

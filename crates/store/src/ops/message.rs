@@ -302,7 +302,7 @@ impl Tx<'_> {
     }
 }
 
-/// Keywords are compared without case (RFC 5788 section 2) and shown as first used.
+/// Keywords are compared without case (RFC 9051 section 9) and shown as first used.
 fn keyword_index(mailbox: &Mailbox, name: &str) -> Option<u16> {
     let index = mailbox
         .keywords
