@@ -55,7 +55,7 @@ impl Postfix {
              daemon_directory = /usr/lib/postfix/sbin\nmail_owner = postfix\nsetgid_group = postdrop\nmaillog_file = {0}/maillog\n\
              maillog_file_prefixes = {0}\nmyhostname = cong.postfix.test\nmyorigin = postfix.test\nmydestination =\ninet_interfaces = 127.0.0.1\n\
              inet_protocols = ipv4\nmynetworks = 127.0.0.0/8\nalias_maps =\nrelayhost =\nsmtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\n\
-             virtual_mailbox_base = {0}/mail\nvirtual_uid_maps = static:{1}\nvirtual_gid_maps = static:{2}\nvirtual_minimum_uid = 1\n\
+             virtual_mailbox_base = {0}/mail\nvirtual_uid_maps = static:{1}\nvirtual_gid_maps = static:{2}\nvirtual_minimum_uid = 1\nvirtual_mailbox_limit = 0\n\
              smtp_host_lookup = native\nmessage_size_limit = 52428800\n{3}\n",
             root.display(),
             id("-u"),

@@ -156,6 +156,7 @@ impl Server {
             );
         }
         text.push_str(&setup.settings);
+        fs::create_dir(root.join("data")).expect("the data folder");
         fs::write(root.join("congvu.toml"), text).expect("the configuration");
         let (_, coming) = channel();
         Self {

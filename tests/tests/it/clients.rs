@@ -234,9 +234,11 @@ fn neomutt_sends_and_reads() {
     let rc = folder.join("neomuttrc");
     let certificates = folder.join("accepted");
     fs::write(&certificates, "").expect("write");
+    // Debian 12's neomutt takes SCRAM-SHA-256-PLUS wherever it is offered and then has no channel binding
+    // for it, and knows no name for SCRAM without it: PLAIN over TLS is left.
     let text = format!(
         "set from = \"{AN}\"\nset realname = \"Nguyễn Văn An\"\nset smtp_url = \"smtp://{name}@{}\"\nset smtp_pass = \"{PASSWORD}\"\nset ssl_force_tls = yes\n\
-         set ssl_starttls = yes\nset certificate_file = \"{}\"\nset ssl_verify_host = no\nset ssl_verify_dates = no\nset record = \"\"\n\
+         set ssl_starttls = yes\nset smtp_authenticators = \"plain\"\nset imap_authenticators = \"plain\"\nset certificate_file = \"{}\"\nset ssl_verify_host = no\nset ssl_verify_dates = no\nset record = \"\"\n\
          set imap_user = \"{BINH}\"\nset imap_pass = \"{PASSWORD}\"\nset folder = \"imaps://{}\"\nset quit = yes\nset copy = no\nset wait_key = no\nset beep = no\n",
         server.listener("submission"),
         certificates.display(),
@@ -322,10 +324,9 @@ fn mbsync_keeps_a_mirror_and_its_second_run_changes_nothing() {
     let address = server.listener("imaps");
     let rc = folder.join("mbsyncrc");
     let text = format!(
-        "IMAPAccount a\nHost {}\nPort {}\nUser {BINH}\nPass {PASSWORD}\nSSLType IMAPS\nCertificateFile {}\nSystemCertificates no\n\n\
+        "IMAPAccount a\nHost localhost\nPort {}\nUser {BINH}\nPass {PASSWORD}\nSSLType IMAPS\nCertificateFile {}\nSystemCertificates no\n\n\
          IMAPStore far\nAccount a\n\nMaildirStore near\nPath {mail}/\nInbox {mail}/INBOX\nSubFolders Verbatim\n\n\
          Channel c\nFar :far:\nNear :near:\nPatterns *\nCreate Both\nExpunge Both\nSyncState *\n",
-        address.ip(),
         address.port(),
         server.certificate().display(),
         mail = folder.join("mail").display()
@@ -393,6 +394,7 @@ fn snapshot(folder: &Path) -> Vec<(String, Vec<u8>)> {
             .map(|entry| entry.expect("entry").path())
         {
             if entry.is_dir() {
+                found.push((entry.to_string_lossy().into_owned(), Vec::new()));
                 open.push(entry);
             } else if !entry.to_string_lossy().contains("/.") {
                 found.push((

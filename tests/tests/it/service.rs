@@ -156,7 +156,7 @@ fn ipv6_is_served() {
 #[test]
 fn quotas_refuse_politely_and_deleting_makes_room() {
     let server = Server::start();
-    server.done(&["quota", "set", "account", BINH, "--octets", "60000"]);
+    server.done(&["quota", "set", "--account", BINH, "--size", "60K"]);
     let mut imap = Imap::login(server.listener("imaps"), BINH, PASSWORD).expect("login");
     assert!(imap.command("SELECT INBOX").expect("select").ok());
     let message = format!("Subject: day\r\n\r\n{}", "x".repeat(998).repeat(25));
