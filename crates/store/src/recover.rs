@@ -257,6 +257,8 @@ impl Opening<'_> {
         if path.exists() {
             self.move_aside(path)?;
         }
+        // The engine would create it for everybody to read.
+        make_folder(path)?;
         let engine = engine::open(path, self.options.cache)?;
         let owner = keys::seal(keys::STORE, &codec::encode(&self.seed));
         engine.apply(&mut [(keys::STORE.to_vec(), Some(owner))].into_iter())?;

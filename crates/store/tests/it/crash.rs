@@ -260,6 +260,23 @@ async fn a_log_that_is_gone_or_of_another_store_is_not_papered_over() {
 }
 
 #[tokio::test]
+async fn nobody_else_can_look_inside() {
+    use std::os::unix::fs::PermissionsExt as _;
+    // The folder itself may be an administrator's, open to all.
+    let folder = tempfile::tempdir().unwrap();
+    let open_to_all = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(folder.path(), open_to_all).unwrap();
+    filled(folder.path(), 1).await;
+    for name in ["log", "index", "tmp"] {
+        let mode = std::fs::metadata(folder.path().join(name))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o700, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_creation_that_was_cut_short_is_begun_again() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("log")).unwrap();
