@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,6 +101,8 @@ impl Server {
         let live = Arc::new(Live::new(&config, &directory));
         let stopper = Stopper::new();
         let sockets = bind(&config)?;
+        // Everything is there before anybody is served.
+        let control = bind_control(&config.control)?;
         let gate = Gate::new(config.limits.connections, config.access.unlimited.clone());
         let mut listening = Vec::new();
         for (listener, sockets) in config.listeners.iter().zip(sockets) {
@@ -122,7 +125,8 @@ impl Server {
             started: Timestamp::now(),
         };
         let admin = Admin::serving(directory, facts, sender);
-        let control = serve_control(&config.control, admin.clone())?;
+        let serving = admin.clone();
+        let control = tokio::spawn(async move { control.serve(serving).await }).abort_handle();
         let path = path.to_owned();
         Ok(Self {
             path,
@@ -198,7 +202,7 @@ struct Opened {
 
 fn open(config: &Config) -> Result<Opened, StartError> {
     let folder = &config.server.data;
-    std::fs::create_dir_all(folder).map_err(|e| StartError::Folder(folder.clone(), e))?;
+    private_folder(folder).map_err(|error| StartError::Folder(folder.clone(), error))?;
     let files = certificates(config)?;
     let tls = ServerTls::load(&files).map_err(StartError::Certificates)?;
     let sending = settings::queue(config)?;
@@ -210,6 +214,18 @@ fn open(config: &Config) -> Result<Opened, StartError> {
         tls,
         sending,
     })
+}
+
+/// Makes the data folder for our eyes only; says when one that is there can be looked into by others.
+fn private_folder(folder: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    if std::fs::metadata(folder)?.permissions().mode() & 0o077 != 0 {
+        warn!(folder = %folder.display(), "data folder is open to other users; chmod go= it");
+    }
+    Ok(())
 }
 
 /// The configured certificates, or our own.
@@ -238,14 +254,13 @@ fn bind(config: &Config) -> Result<Vec<Listener>, StartError> {
         .collect()
 }
 
-fn serve_control(control: &config::Control, admin: Admin) -> Result<AbortHandle, StartError> {
+fn bind_control(control: &config::Control) -> Result<ControlSocket, StartError> {
     let path = control.socket.as_path();
     let failed = |error| StartError::Control(path.to_owned(), error);
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
-    let socket = ControlSocket::bind(path, control.group.as_deref()).map_err(failed)?;
-    Ok(tokio::spawn(async move { socket.serve(admin).await }).abort_handle())
+    ControlSocket::bind(path, control.group.as_deref()).map_err(failed)
 }
 
 /// What opening the store found.
@@ -312,6 +327,10 @@ fn fixed(old: &Config, new: &Config) -> Vec<&'static str> {
         (
             "limits.connections",
             old.limits.connections != new.limits.connections,
+        ),
+        (
+            "limits.connections-per-address",
+            old.limits.connections_per_address != new.limits.connections_per_address,
         ),
     ]
     .into_iter()

@@ -70,7 +70,7 @@ impl Folder {
         let text = format!(
             "# Made by congvu quickstart, anew at each of its starts.\n\
              [server]\nhostname = \"localhost\"\ndata = \"{here}/data\"\n\n\
-             [control]\nsocket = \"{here}/control.sock\"\n{}{}{}{}{}{}\n\
+             [control]\nsocket = \"{here}/control.sock\"\n\n[log]\nlevel = \"error\"\n{}{}{}{}{}{}\n\
              [[tls.certificate]]\nchain = \"{}\"\nkey = \"{}\"\n",
             listener("mx", ports.mx),
             listener("submission", ports.submission),
