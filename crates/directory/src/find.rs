@@ -79,6 +79,13 @@ pub fn home_domain<R: Read>(r: &R, name: &str) -> Result<Option<Domain>> {
     }
 }
 
+/// Whether this is an alias domain that does not work at present. (Whether accounts work says their own
+/// domain.)
+pub fn is_closed_alias<R: Read>(r: &R, name: &str) -> Result<bool> {
+    let found = r.get::<Domain>(&name.to_owned())?;
+    Ok(found.is_some_and(|d| d.alias_of.is_some() && !d.enabled))
+}
+
 /// What an address is registered as, alias domains followed, plus detail not.
 pub fn entry<R: Read>(r: &R, address: &Address) -> Result<Option<Entry>> {
     let Some(home) = home_domain(r, &address.domain)? else {

@@ -6,15 +6,16 @@
 //!
 //! Invariant: known and unknown names cost the same time, get the same answer, and wait the same delays.
 
+mod candidate;
 mod delay;
 mod exchange;
+mod name;
 mod session;
 mod verified;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aws_lc_rs::hmac;
 use congvu_message::Address;
 use congvu_store::{AccountId, Read, Timestamp};
 use congvu_wire::Secret;
@@ -22,16 +23,16 @@ use congvu_wire::sasl::{Denial, SaslAnswer, SaslAsk, ScramKey, ScramKeys};
 use tokio::sync::{OnceCell, Semaphore};
 
 use crate::Directory;
-use crate::edit::credential;
 use crate::error::{Error, Result};
 use crate::find;
-use crate::name::fold;
-use crate::password::{self, array};
-use crate::record::{Account, Credential, CredentialId, Keyring, MAIN, Pepper};
+use crate::password;
+use crate::record::{Account, Credential, CredentialId, Pepper};
 use crate::resolve::operates;
 
-use delay::{Delays, Pair};
+use candidate::{Candidate, candidate, false_keys};
+use delay::Delays;
 use exchange::Exchanges;
+use name::Name;
 use session::Sessions;
 use verified::Verified;
 
@@ -444,190 +445,5 @@ impl Directory {
                 .await
         };
         self.logins.pepper.get_or_try_init(make).await.copied()
-    }
-}
-
-/// Keys for a name without any: always the same for the same name, and nothing matches them.
-fn false_keys(pepper: &[u8; 32], name: &str) -> ScramKeys {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, pepper);
-    let derive = |what: &str| -> [u8; 32] {
-        let mut context = hmac::Context::with_key(&key);
-        context.update(what.as_bytes());
-        context.update(&[0]);
-        context.update(name.as_bytes());
-        array(context.sign().as_ref())
-    };
-    let [salt, stored_key, server_key] = ["salt", "stored", "server"].map(derive);
-    let salt: [u8; 16] = array(&salt);
-    ScramKeys {
-        salt: salt.to_vec(),
-        iterations: password::ITERATIONS,
-        keys: vec![ScramKey {
-            stored_key,
-            server_key,
-        }],
-    }
-}
-
-/// A login name.
-///
-/// ```text
-/// name = address / post ( "*" / "~" ) person      ; post, person = address
-/// ```
-///
-/// No address of ours has either character. Python's imaplib sends names without quotes, where IMAP's
-/// grammar has no `*` (RFC 9051 section 9, atom); for such programs there is `~`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Name {
-    Of {
-        person: Address,
-        post: Option<Address>,
-    },
-    /// Names nobody; kept for the delays.
-    Nonsense(String),
-}
-
-impl Name {
-    fn parse(authcid: &str) -> Self {
-        let authcid = authcid.trim();
-        let parsed = match authcid.split_once(['*', '~']) {
-            None => Address::parse(authcid).map(|person| Self::Of { person, post: None }),
-            Some((post, person)) => Address::parse(person).and_then(|person| {
-                Ok(Self::Of {
-                    person,
-                    post: Some(Address::parse(post)?),
-                })
-            }),
-        };
-        parsed.unwrap_or_else(|_| {
-            Self::Nonsense(fold(&authcid.chars().take(200).collect::<String>()))
-        })
-    }
-    /// Whose password is tried.
-    fn key(&self) -> String {
-        match self {
-            Self::Of { person, .. } => person.key(),
-            Self::Nonsense(name) => name.clone(),
-        }
-    }
-    fn pair(&self, context: &LoginContext) -> Pair {
-        Pair::new(context.remote, self.key())
-    }
-}
-
-/// An account that somebody tries to log in to.
-struct Candidate {
-    account: Account,
-    acting_for: AccountId,
-    /// Whether the post, if any, is operated by the account.
-    allowed: bool,
-    enabled: bool,
-    /// What its agency prescribes.
-    sessions: Option<u32>,
-    ring: Option<Keyring>,
-    credentials: Vec<Credential>,
-}
-
-impl Candidate {
-    fn credential(&self, id: CredentialId) -> Option<&Credential> {
-        self.credentials.iter().find(|c| c.id == id)
-    }
-    /// The one credential worth an Argon2 run: the app password with this mark, else the main password.
-    fn to_check(&self, password: &Secret) -> Option<&Credential> {
-        let tag = self
-            .ring
-            .as_ref()
-            .map(|ring| password::tag(&ring.salt, password));
-        let app = self
-            .credentials
-            .iter()
-            .find(|c| c.tag.is_some() && c.tag == tag);
-        app.or_else(|| self.credentials.iter().find(|c| c.name == MAIN))
-    }
-}
-
-fn candidate<R: Read>(
-    r: &R,
-    person: &Address,
-    post: Option<&Address>,
-) -> Result<Option<Candidate>> {
-    let account = |address: &Address| match find::account(r, address) {
-        Ok(account) => Ok(Some(account)),
-        Err(Error::Missing(..)) => Ok(None),
-        Err(other) => Err(other),
-    };
-    let Some(person) = account(person)? else {
-        return Ok(None);
-    };
-    let mut enabled = find::account_enabled(r, &person)?;
-    let (acting_for, allowed) = match post.map(account).transpose()? {
-        None => (person.id, true),
-        Some(None) => (person.id, false),
-        Some(Some(post)) => {
-            enabled &= find::account_enabled(r, &post)?;
-            (post.id, operates(r, post.id, person.id)?)
-        }
-    };
-    Ok(Some(Candidate {
-        acting_for,
-        allowed,
-        enabled,
-        sessions: find::policy(r, person.agency)?.sessions,
-        ring: r.get::<Keyring>(&person.id)?,
-        credentials: credential::list(r, person.id)?,
-        account: person,
-    }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn login_names() {
-        let address = |s: &str| Address::parse(s).unwrap();
-        let plain = |s: &str| Name::Of {
-            person: address(s),
-            post: None,
-        };
-        for (text, expected) in [
-            ("an@xa.test", plain("an@xa.test")),
-            (" An@XA.test ", plain("An@xa.test")),
-            (
-                "vanthu@xa.test*an@xa.test",
-                Name::Of {
-                    person: address("an@xa.test"),
-                    post: Some(address("vanthu@xa.test")),
-                },
-            ),
-            (
-                "vanthu@xa.test~an@xa.test",
-                Name::Of {
-                    person: address("an@xa.test"),
-                    post: Some(address("vanthu@xa.test")),
-                },
-            ),
-            ("an", Name::Nonsense("an".into())),
-            ("*an@xa.test", Name::Nonsense("*an@xa.test".into())),
-            ("a@xa.test*", Name::Nonsense("a@xa.test*".into())),
-        ] {
-            assert_eq!(Name::parse(text), expected, "{text}");
-        }
-        assert_eq!(
-            Name::parse("vanthu@xa.test*AN@xa.test").key(),
-            Name::parse("an@xa.test").key()
-        );
-    }
-
-    #[test]
-    fn false_keys_are_stable_and_differ_by_name() {
-        let (a, b) = (
-            false_keys(&[1; 32], "a@x.test"),
-            false_keys(&[1; 32], "b@x.test"),
-        );
-        assert_eq!(a, false_keys(&[1; 32], "a@x.test"));
-        assert_ne!(a.salt, b.salt);
-        assert_ne!(a, false_keys(&[2; 32], "a@x.test"));
-        assert_eq!((a.salt.len(), a.iterations), (16, password::ITERATIONS));
     }
 }

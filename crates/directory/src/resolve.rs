@@ -113,6 +113,9 @@ pub fn resolve<R: Read>(r: &R, address: &Address) -> Result<Resolution> {
     let Some((entry, detail)) = found else {
         return role(r, &home, address);
     };
+    if find::is_closed_alias(r, &address.domain)? {
+        return Ok(Resolution::Disabled);
+    }
     let mut expansion = Expansion::default();
     expansion.entry(r, &entry, detail)?;
     while let Some((target, detail)) = expansion.pending.pop() {
@@ -285,6 +288,9 @@ pub fn may_send_as<R: Read>(r: &R, account: AccountId, address: &Address) -> Res
     let Some(home) = find::home_domain(r, &address.domain)? else {
         return Ok(false);
     };
+    if find::is_closed_alias(r, &address.domain)? {
+        return Ok(false);
+    }
     let owner = match find::entry_with_detail(r, &home, address)? {
         Some((entry, _)) => find::owner(&entry),
         None if ROLES.contains(&address.split_detail().0.to_ascii_lowercase().as_str()) => {

@@ -147,6 +147,14 @@ pub struct DomainView {
 
 /// A domain as shown.
 pub fn domain_view<R: Read>(r: &R, domain: &Domain) -> Result<DomainView> {
+    domain_among(r, domain, &domain::aliases(r, &domain.name)?)
+}
+
+/// The same when the alias domains, perhaps with others, are at hand.
+fn domain_among<R: Read>(r: &R, domain: &Domain, all: &[Domain]) -> Result<DomainView> {
+    let aliases = all
+        .iter()
+        .filter(|d| d.alias_of.as_ref() == Some(&domain.name));
     let postmaster = domain
         .postmaster
         .map(|id| find::account_by_id(r, id))
@@ -156,10 +164,7 @@ pub fn domain_view<R: Read>(r: &R, domain: &Domain) -> Result<DomainView> {
         unicode: congvu_message::address::domain_to_unicode(&domain.name),
         agency: find::agency_by_id(r, domain.agency)?.code,
         alias_of: domain.alias_of.clone(),
-        aliases: domain::aliases(r, &domain.name)?
-            .into_iter()
-            .map(|d| d.name)
-            .collect(),
+        aliases: aliases.map(|d| d.name.clone()).collect(),
         postmaster: postmaster.map(|a| a.address().to_string()),
         enabled: domain.enabled,
         usage: usage(r, domain.ledger)?,
@@ -179,11 +184,13 @@ pub fn domains<R: Read>(
     let next = (page.len() == PAGE_ENTRIES)
         .then(|| page.last().map(|d| d.name.clone()))
         .flatten();
+    let all = find::all::<Domain, _>(r, &[], usize::MAX)?;
     let shown = page
         .iter()
-        .filter(|d| within.as_ref().is_none_or(|w| w.contains(&d.agency)));
+        .filter(|d| within.as_ref().is_none_or(|w| w.contains(&d.agency)))
+        .map(|d| domain_among(r, d, &all));
     Ok(Page {
-        entries: shown.map(|d| domain_view(r, d)).collect::<Result<_>>()?,
+        entries: shown.collect::<Result<_>>()?,
         next,
     })
 }

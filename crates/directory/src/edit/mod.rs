@@ -10,6 +10,8 @@ pub mod alias;
 pub mod credential;
 pub mod domain;
 pub mod group;
+#[cfg(test)]
+mod model_tests;
 pub mod operator;
 pub mod quota;
 

@@ -197,6 +197,21 @@ async fn alias_domains_and_renamed_domains() {
         .await;
     assert_eq!(world.reaches("an+x@bình-minh.test").await, "an@xa.test(x)");
     assert_eq!(world.reaches("a@bình-minh.test").await, "an@xa.test");
+    let an = world.find("an@xa.test").await.unwrap().id;
+    let alias_name = congvu_directory::name::domain("bình-minh.test").unwrap();
+    for enabled in [false, true] {
+        let name = alias_name.clone();
+        world
+            .change(move |tx| domain::set_enabled(tx, &name, enabled))
+            .await;
+        let expected = if enabled { "an@xa.test" } else { "disabled" };
+        assert_eq!(world.reaches("an@bình-minh.test").await, expected);
+        assert_eq!(world.reaches("an@xa.test").await, "an@xa.test");
+        let may = world
+            .directory
+            .may_send_as(an, &address("an@bình-minh.test"));
+        assert_eq!(may.await.unwrap(), enabled);
+    }
     let reason = world.refused(move |tx| {
         domain::create(
             tx,
