@@ -34,6 +34,8 @@ pub enum Ask {
         mailbox: String,
         /// EXAMINE.
         read_only: bool,
+        /// The name as the client wrote it, if that was not the normal form (for OLDNAME).
+        as_written: Option<String>,
     },
     /// UNSELECT, or CLOSE without its expunge.
     Unselect,
@@ -45,6 +47,8 @@ pub enum Ask {
         mailbox: String,
         /// `\Drafts` …
         special_use: Vec<String>,
+        /// The name as the client wrote it, if that was not the normal form (for OLDNAME).
+        as_written: Option<String>,
     },
     /// DELETE.
     Delete(String),

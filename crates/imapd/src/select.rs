@@ -18,10 +18,15 @@ use crate::{flags, list};
 const UNSEEN_WITHIN: u32 = 16_384;
 
 impl LoggedIn {
-    pub(crate) async fn select(&mut self, name: String, read_only: bool) -> Answer {
+    pub(crate) async fn select(
+        &mut self,
+        name: String,
+        read_only: bool,
+        as_written: Option<String>,
+    ) -> Answer {
         self.leave().await;
         match self.open(name, read_only).await {
-            Ok((mailbox, view)) => self.selected(mailbox, view).await,
+            Ok((mailbox, view)) => self.selected(mailbox, view, as_written).await,
             Err(error) => done(refuse::store(&error)),
         }
     }
@@ -60,7 +65,12 @@ impl LoggedIn {
         Ok((mailbox, view))
     }
 
-    async fn selected(&mut self, mailbox: Mailbox, view: View) -> Answer {
+    async fn selected(
+        &mut self,
+        mailbox: Mailbox,
+        view: View,
+        as_written: Option<String>,
+    ) -> Answer {
         let mut untagged = vec![
             Untagged::Flags(flags::applicable(&view.keywords)),
             Untagged::Status(Done::ok("Flags permitted").with(Code::PermanentFlags(
@@ -94,6 +104,7 @@ impl LoggedIn {
             untagged.push(Untagged::List(ListEntry {
                 attributes: special.into_iter().collect(),
                 name: mailbox.name,
+                old_name: as_written,
                 ..ListEntry::default()
             }));
         }

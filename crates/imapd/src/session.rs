@@ -133,13 +133,18 @@ impl LoggedIn {
                     .any(|name| name.eq_ignore_ascii_case("IMAP4rev2"));
                 Answer::Accept
             }
-            Ask::Select { mailbox, read_only } => Box::pin(self.select(mailbox, read_only)).await,
+            Ask::Select {
+                mailbox,
+                read_only,
+                as_written,
+            } => Box::pin(self.select(mailbox, read_only, as_written)).await,
             Ask::Unselect => Box::pin(self.unselect()).await,
             Ask::Close => Box::pin(self.close()).await,
             Ask::Create {
                 mailbox,
                 special_use,
-            } => Box::pin(self.create(mailbox, special_use)).await,
+                as_written,
+            } => Box::pin(self.create(mailbox, special_use, as_written)).await,
             Ask::Delete(mailbox) => Box::pin(self.delete(mailbox)).await,
             Ask::Rename { from, to } => Box::pin(self.rename(from, to)).await,
             Ask::Subscribe(mailbox, subscribed) => {

@@ -13,7 +13,7 @@ const USES: [&str; 5] = ["\\Archive", "\\Drafts", "\\Junk", "\\Sent", "\\Trash"]
 /// ```
 pub(super) fn parse(p: &mut Parser<'_>) -> Parsed<Command> {
     p.sp()?;
-    let mailbox = p.mailbox()?;
+    let (mailbox, as_written) = p.mailbox_as_written()?;
     let mut special_use = Vec::new();
     if p.eat(b' ') {
         for uses in p.list(LIST, parameter)? {
@@ -23,6 +23,7 @@ pub(super) fn parse(p: &mut Parser<'_>) -> Parsed<Command> {
     Ok(Command::Ask(Ask::Create {
         mailbox,
         special_use,
+        as_written,
     }))
 }
 
@@ -54,6 +55,7 @@ mod tests {
         let create = |mailbox: &str, uses: &[&str]| Ask::Create {
             mailbox: mailbox.to_owned(),
             special_use: uses.iter().map(|&u| u.to_owned()).collect(),
+            as_written: None,
         };
         assert_eq!(ask_of("CREATE a/b/"), create("a/b", &[]));
         assert_eq!(ask_of("CREATE inbox/a"), create("INBOX/a", &[]));

@@ -288,8 +288,20 @@ impl<'a> Parser<'a> {
     /// ```
     /// Without a trailing separator: Thunderbird sends one for a mailbox that is to hold others.
     pub(crate) fn mailbox(&mut self) -> Parsed<String> {
+        self.mailbox_as_written().map(|(name, _)| name)
+    }
+
+    /// A mailbox name, and how it was written if its normal form differs (RFC 9051 section 6.3.9.7). In
+    /// modified UTF-7 nobody sees the difference.
+    pub(crate) fn mailbox_as_written(&mut self) -> Parsed<(String, Option<String>)> {
         let raw = self.astring()?;
         let mut name = self.name(&raw)?;
+        let written = match self.spelling {
+            Spelling::Utf8 => String::from_utf8(raw)
+                .ok()
+                .filter(|raw| !raw.eq_ignore_ascii_case(&name)),
+            Spelling::Utf7 => None,
+        };
         if name.ends_with(name::SEPARATOR) {
             name.pop();
         }
@@ -299,7 +311,11 @@ impl<'a> Parser<'a> {
                 "A mailbox name must not be empty",
             ));
         }
-        Ok(name)
+        let written = written.map(|mut written| {
+            written.truncate(written.trim_end_matches(name::SEPARATOR).len());
+            written
+        });
+        Ok((name, written))
     }
 
     /// A name that may be empty or end with the separator (LIST's reference).

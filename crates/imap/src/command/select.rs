@@ -20,11 +20,15 @@ pub(super) fn examine(p: &mut Parser<'_>) -> Parsed<Command> {
 
 fn open(p: &mut Parser<'_>, read_only: bool) -> Parsed<Command> {
     p.sp()?;
-    let mailbox = p.mailbox()?;
+    let (mailbox, as_written) = p.mailbox_as_written()?;
     if p.eat(b' ') {
         p.list(LIST, parameter)?;
     }
-    Ok(Command::Ask(Ask::Select { mailbox, read_only }))
+    Ok(Command::Ask(Ask::Select {
+        mailbox,
+        read_only,
+        as_written,
+    }))
 }
 
 /// ```text
@@ -45,6 +49,7 @@ mod tests {
         let open = |mailbox: &str, read_only| Ask::Select {
             mailbox: mailbox.to_owned(),
             read_only,
+            as_written: None,
         };
         assert_eq!(ask_of("SELECT inbox"), open("INBOX", false));
         assert_eq!(ask_of("EXAMINE \"H&Hs8-a t&HtE-c\""), open("Hỏa tốc", true));

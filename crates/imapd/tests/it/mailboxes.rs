@@ -70,6 +70,27 @@ async fn vietnamese_names_in_every_form() {
 }
 
 #[tokio::test]
+async fn names_that_were_not_in_normal_form_are_told() {
+    let world = World::new().await;
+    let mut client = world.login("lan").await;
+    client.ok("ENABLE IMAP4rev2").await;
+    let nfd = "Ho\u{309}a to\u{302}\u{301}c";
+    let created = client.untagged(&format!("CREATE \"{nfd}\"")).await;
+    let old_name = format!("\"Hỏa tốc\" (\"OLDNAME\" (\"{nfd}\"))");
+    assert_eq!(created, [format!("* LIST (\\Subscribed) \"/\" {old_name}")]);
+    let selected = client.untagged(&format!("SELECT \"{nfd}\"")).await;
+    assert!(
+        selected.contains(&format!("* LIST () \"/\" {old_name}")),
+        "{selected:?}"
+    );
+    let selected = client.untagged("SELECT \"Hỏa tốc\"").await;
+    assert!(
+        selected.contains(&"* LIST () \"/\" \"Hỏa tốc\"".to_owned()),
+        "{selected:?}"
+    );
+}
+
+#[tokio::test]
 async fn parents_children_and_renames() {
     let world = World::new().await;
     let mut client = world.login("lan").await;
