@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
         Command::Serve => serve::run(&cli.config),
-        Command::Check => check(&cli.config),
+        Command::Check => check(&cli.config, cli.json),
         Command::Quickstart(args) => quickstart::run(&args),
         Command::Admin(noun) => cli::run(&cli.config, cli.json, noun),
     }
@@ -63,13 +63,19 @@ fn runtime() -> tokio::runtime::Runtime {
         .expect("threads can be started when a program starts")
 }
 
-fn check(path: &Path) -> ExitCode {
-    match Config::load(path) {
-        Ok(_) => {
-            println!("{}: no problems", path.display());
-            ExitCode::SUCCESS
-        }
-        Err(problems) => complain(&problems),
+fn check(path: &Path, json: bool) -> ExitCode {
+    let problems = Config::load(path).err().unwrap_or_default();
+    if json {
+        println!("{}", serde_json::json!(problems));
+    } else if problems.is_empty() {
+        println!("{}: no problems", path.display());
+    } else {
+        return complain(&problems);
+    }
+    if problems.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(cli::USAGE)
     }
 }
 
@@ -80,5 +86,5 @@ fn complain(problems: &[Problem]) -> ExitCode {
     }
     let count = problems.len();
     eprintln!("{count} problem{}", if count == 1 { "" } else { "s" });
-    ExitCode::FAILURE
+    ExitCode::from(cli::USAGE)
 }

@@ -27,7 +27,7 @@ use crate::config::Config;
 /// Refused, not found, not allowed.
 const REFUSED: u8 = 1;
 /// Wrong arguments, or a configuration that cannot be read.
-const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 /// Neither server nor store can be reached, or they failed.
 const UNAVAILABLE: u8 = 3;
 

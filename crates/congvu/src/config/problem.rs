@@ -6,11 +6,13 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// One thing to put right.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Problem {
+    #[serde(rename = "file")]
     path: PathBuf,
     /// From 1; `None` for the file as a whole.
     line: Option<usize>,
+    #[serde(rename = "problem")]
     what: String,
     remedy: String,
 }

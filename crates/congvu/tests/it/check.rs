@@ -58,3 +58,29 @@ fn a_missing_file_is_named() {
                     name it with --config FILE\n1 problem\n";
     assert_eq!(said, expected);
 }
+
+#[test]
+fn programs_read_json() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/config");
+    let check = |file: &str| -> (Option<i32>, serde_json::Value) {
+        let output = Command::new(env!("CARGO_BIN_EXE_congvu"))
+            .current_dir(&folder)
+            .args(["check", "--json", "--config", file])
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            serde_json::from_slice(&output.stdout).unwrap(),
+        )
+    };
+    assert_eq!(check("good.toml"), (Some(0), serde_json::json!([])));
+    let (code, problems) = check("names.toml");
+    assert_eq!(code, Some(2));
+    let first = serde_json::json!({
+        "file": "names.toml",
+        "line": 2,
+        "problem": "server.host_name is no setting",
+        "remedy": "did you mean hostname?",
+    });
+    assert_eq!(problems[0], first);
+}
