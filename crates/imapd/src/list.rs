@@ -240,18 +240,20 @@ impl Names {
                 names.entry(parent).or_insert(false);
             }
         }
+        // For each pattern the names above subscribed ones that it shows anyway.
+        let mut covered: Vec<HashSet<&str>> = Vec::with_capacity(patterns.len());
+        for pattern in patterns {
+            let shown = self.subscribed.iter().filter(|name| pattern.matches(name));
+            covered.push(shown.flat_map(|name| ancestors(name)).collect());
+            tokio::task::yield_now().await;
+        }
         let mut lines = VecDeque::new();
         for (count, (name, subscribed)) in names.into_iter().enumerate() {
             if count % LINES == LINES - 1 {
                 tokio::task::yield_now().await;
             }
-            let shown = patterns.iter().any(|pattern| {
-                pattern.matches(name)
-                    && (subscribed
-                        || !self
-                            .subscribed
-                            .iter()
-                            .any(|below| is_below(below, name) && pattern.matches(below)))
+            let shown = patterns.iter().zip(&covered).any(|(pattern, covered)| {
+                pattern.matches(name) && (subscribed || !covered.contains(name))
             });
             if !shown {
                 continue;
@@ -288,11 +290,6 @@ impl Names {
 fn ancestors(name: &str) -> impl Iterator<Item = &str> {
     name.match_indices(SEPARATOR)
         .map(|(at, _)| name.split_at(at).0)
-}
-
-fn is_below(name: &str, parent: &str) -> bool {
-    name.strip_prefix(parent)
-        .is_some_and(|rest| rest.starts_with(SEPARATOR))
 }
 
 /// The attribute names of RFC 6154 and RFC 8457, exactly: `\Drafts`, not `\Draft`.

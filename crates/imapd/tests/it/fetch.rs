@@ -144,3 +144,45 @@ async fn many_messages_come_in_parts() {
     assert!(client.untagged("UID FETCH 71:80 FLAGS").await.len() <= 1);
     assert!(client.untagged("UID FETCH 1000 FLAGS").await.is_empty());
 }
+
+#[tokio::test]
+async fn a_long_attachment_is_decoded_piece_by_piece() {
+    let world = World::new().await;
+    let mut client = world.select("lan", "INBOX").await;
+    // `QUJD` is `ABC`: 57 octets a line, so that no line ends where a chunk of the store does.
+    let lines = 12_000;
+    let encoded = format!("{}\r\n", "QUJD".repeat(19)).repeat(lines);
+    let text = format!(
+        "Subject: x\r\nContent-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n{encoded}"
+    );
+    client.append("INBOX", "", &text).await;
+    let decoded = "ABC".repeat(19 * lines);
+    assert_eq!(
+        client.untagged("FETCH 1 BINARY.SIZE[1]").await,
+        [format!("* 1 FETCH (BINARY.SIZE[1] {})", decoded.len())]
+    );
+    client.send(b"f FETCH 1 (BINARY.PEEK[1] UID)\r\n").await;
+    let output = String::from_utf8(client.raw()).unwrap();
+    let (head, rest) = output.split_once("\r\n").unwrap();
+    assert!(
+        head.starts_with("* 1 FETCH (UID 1 BINARY[1] ")
+            && head.ends_with(&format!("{{{}}}", decoded.len())),
+        "{head}"
+    );
+    assert!(rest.starts_with(&decoded) && rest[decoded.len()..].starts_with(")\r\nf OK"));
+    let got = client
+        .untagged("FETCH 1 BINARY.PEEK[1]<500002.4>")
+        .await
+        .join("\r\n");
+    assert!(got.contains(&decoded[500_002..500_006]), "{got}");
+    let got = client
+        .untagged("FETCH 1 BINARY.PEEK[1]<300000.200000>")
+        .await
+        .join("\r\n");
+    assert!(got.contains(&decoded[300_000..500_000]));
+    let got = client
+        .untagged("FETCH 1 BINARY.PEEK[1]<684000.10>")
+        .await
+        .join("\r\n");
+    assert!(got.contains("{0}") || got.contains("\"\""), "{got}");
+}

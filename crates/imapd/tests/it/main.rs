@@ -9,6 +9,7 @@ mod idle;
 mod login;
 mod mailboxes;
 mod quota;
+mod random;
 mod search;
 mod select;
 mod store;

@@ -286,6 +286,11 @@ impl Client {
         }
     }
 
+    /// What was written since.
+    pub(crate) fn raw(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.output)
+    }
+
     /// What was written since, as lines; octets that are no UTF-8 replaced.
     pub(crate) fn take(&mut self) -> Vec<String> {
         let output = std::mem::take(&mut self.output);
