@@ -116,7 +116,15 @@ impl LoggedIn {
             } else {
                 Expunges::Keep
             };
-            return self.finish(untagged, end, expunges).await;
+            let answer = self.finish(untagged, end, expunges).await;
+            if let (Answer::Reply { untagged, .. }, Some(view)) = (&answer, self.view.as_mut())
+                && untagged
+                    .iter()
+                    .any(|said| matches!(said, Untagged::Exists(_)))
+            {
+                view.said_unheard();
+            }
+            return answer;
         }
         let built = match run.build(store).await {
             Ok(built) => built,

@@ -17,6 +17,9 @@ impl LoggedIn {
             let mut untagged = Vec::new();
             // What is left over is said by the next round.
             let news = Box::pin(self.announce(Expunges::Say, &mut untagged)).await;
+            if let Some(view) = self.view.as_mut() {
+                view.repeat(&mut untagged);
+            }
             // A revoked login is refused by the next question.
             if !untagged.is_empty() || Box::pin(self.is_revoked()).await {
                 return Answer::Reply {

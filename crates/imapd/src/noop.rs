@@ -8,7 +8,11 @@ use crate::view::Expunges;
 
 impl LoggedIn {
     pub(crate) async fn noop(&mut self) -> Answer {
-        self.finish(Vec::new(), Done::ok("Completed"), Expunges::Say)
+        let mut untagged = Vec::new();
+        if let Some(view) = self.view.as_mut() {
+            view.repeat(&mut untagged);
+        }
+        self.finish(untagged, Done::ok("Completed"), Expunges::Say)
             .await
     }
 }

@@ -54,33 +54,26 @@ impl Pattern {
         let folded = if inbox { "INBOX".len() } else { 0 };
         // `at[i]`: tokens before i have matched what was read so far.
         let mut at = vec![false; self.tokens.len() + 1];
+        let mut next = at.clone();
         at[0] = true;
         self.skip_wildcards(&mut at);
         for (index, c) in name.char_indices() {
-            let mut next = vec![false; at.len()];
-            for (position, token) in self
-                .tokens
-                .iter()
-                .enumerate()
-                .filter(|&(position, _)| at[position])
-            {
+            next.fill(false);
+            for (position, token) in self.tokens.iter().enumerate() {
                 match token {
+                    _ if !at[position] => {}
                     Token::Any => next[position] = true,
-                    Token::Level => next[position] = c != SEPARATOR,
-                    Token::Literal(literal) => {
-                        let same = if index < folded {
-                            literal.eq_ignore_ascii_case(&c)
-                        } else {
-                            *literal == c
-                        };
-                        next[position + 1] |= same;
+                    Token::Level => next[position] |= c != SEPARATOR,
+                    Token::Literal(literal) if index < folded => {
+                        next[position + 1] = literal.eq_ignore_ascii_case(&c);
                     }
+                    Token::Literal(literal) => next[position + 1] = *literal == c,
                 }
             }
             if !next.contains(&true) {
                 return false;
             }
-            at = next;
+            std::mem::swap(&mut at, &mut next);
             self.skip_wildcards(&mut at);
         }
         at.last() == Some(&true)

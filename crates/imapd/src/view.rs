@@ -60,6 +60,8 @@ pub(crate) struct View {
     gone: BTreeSet<u32>,
     flagged: BTreeSet<u32>,
     rescan: bool,
+    /// EXISTS was said where Thunderbird does not listen.
+    unheard: bool,
     /// The mailbox was deleted by somebody.
     removed: Removed,
 }
@@ -91,6 +93,7 @@ impl View {
             gone: BTreeSet::new(),
             flagged: BTreeSet::new(),
             rescan: false,
+            unheard: false,
             removed: Removed::No,
         }
     }
@@ -168,6 +171,19 @@ impl View {
     pub(crate) async fn changed(&mut self) {
         if !self.has_news() {
             self.changes.changed().await;
+        }
+    }
+
+    /// EXISTS was said with the answer to FETCH, which Thunderbird passes over after IDLE: it is said
+    /// again with the next NOOP or IDLE.
+    pub(crate) fn said_unheard(&mut self) {
+        self.unheard = true;
+    }
+
+    /// Says EXISTS again where it may have been passed over.
+    pub(crate) fn repeat(&mut self, untagged: &mut Vec<Untagged>) {
+        if std::mem::take(&mut self.unheard) {
+            untagged.push(Untagged::Exists(self.uids.len()));
         }
     }
 

@@ -91,6 +91,20 @@ async fn flags_and_arrivals_are_said_after_any_command() {
 }
 
 #[tokio::test]
+async fn what_thunderbird_passes_over_is_said_again() {
+    let (_world, mut one, mut two) = two().await;
+    two.append("INBOX", "", &letter("năm", "x")).await;
+    assert_eq!(
+        one.untagged("UID FETCH 1 UID").await,
+        ["* 1 FETCH (UID 1)", "* 5 EXISTS", "* 4 RECENT"]
+    );
+    one.send(b"i IDLE\r\n").await;
+    one.take();
+    assert_eq!(one.wait().await, ["* 5 EXISTS"]);
+    assert!(!one.glance().await);
+}
+
+#[tokio::test]
 async fn a_message_that_came_and_went_is_never_mentioned() {
     let (world, mut one, mut two) = two().await;
     let mut third = world.login("lan").await;
