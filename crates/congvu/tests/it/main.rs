@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod check;
+mod commands;
 mod quickstart;
 mod serve;

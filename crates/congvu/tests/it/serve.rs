@@ -11,15 +11,15 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running server; ended with its value.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     log: BufReader<ChildStderr>,
-    folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Server {
     /// Starts with listeners on ports of the kernel's choice.
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         write_config(folder.path(), "");
         Self::start_in(folder)
@@ -39,7 +39,7 @@ impl Server {
     }
 
     /// Reads the log up to a line with this text.
-    fn wait_for(&mut self, text: &str) -> String {
+    pub(crate) fn wait_for(&mut self, text: &str) -> String {
         let mut all = String::new();
         loop {
             let mut line = String::new();
