@@ -231,6 +231,7 @@ fn private_folder(folder: &Path) -> io::Result<()> {
 /// The configured certificates, or our own.
 fn certificates(config: &Config) -> Result<Vec<CertificateFile>, StartError> {
     if !config.tls.certificates.is_empty() {
+        config.tls.certificates.iter().for_each(warn_of_open_key);
         return Ok(config.tls.certificates.clone());
     }
     let folder = config.server.data.join("tls");
@@ -277,6 +278,13 @@ fn tell(report: &Report) {
     }
     for frame in &report.damaged {
         tracing::error!(frame, "damaged frame in the log; restore it from a backup");
+    }
+}
+
+fn warn_of_open_key(file: &CertificateFile) {
+    let mode = std::fs::metadata(&file.key).map_or(0, |found| found.permissions().mode());
+    if mode & 0o007 != 0 {
+        warn!(key = %file.key.display(), "key can be read by everybody; chmod o= it");
     }
 }
 
