@@ -47,9 +47,7 @@ pub(crate) struct View {
     /// themselves, because it is always resolved on the view.
     pub(crate) saved: Uids,
     uids: Uids,
-    recent: Uids,
-    /// Whether messages were claimed as recent in memory only.
-    claimed: bool,
+    recent: Claimed,
     changes: Watcher,
     /// Changes up to here were in the view from the beginning.
     baseline: ModSeq,
@@ -64,6 +62,14 @@ pub(crate) struct View {
     unheard: bool,
     /// The mailbox was deleted by somebody.
     removed: Removed,
+}
+
+/// The messages that are recent to this session.
+#[derive(Debug, Default)]
+struct Claimed {
+    uids: Uids,
+    /// Some of them were claimed in memory only.
+    in_memory: bool,
 }
 
 /// Whether the mailbox is still there.
@@ -83,8 +89,7 @@ impl View {
             keywords: mailbox.keywords.clone(),
             saved: Uids::default(),
             uids,
-            recent: Uids::default(),
-            claimed: false,
+            recent: Claimed::default(),
             changes,
             baseline: mailbox.modseq,
             seen: mailbox.modseq,
@@ -105,17 +110,17 @@ impl View {
 
     /// Whether the message is recent to this session.
     pub(crate) fn is_recent(&self, uid: Uid) -> bool {
-        self.recent.contains(uid.0)
+        self.recent.uids.contains(uid.0)
     }
 
     /// The messages that are recent to this session.
     pub(crate) fn recent(&self) -> &Uids {
-        &self.recent
+        &self.recent.uids
     }
 
     /// Whether messages were claimed as recent in memory only.
     pub(crate) fn has_claimed(&self) -> bool {
-        self.claimed
+        self.recent.in_memory
     }
 
     /// Marks the UIDs from `first` on as recent, as far as no other open session has them.
@@ -124,17 +129,20 @@ impl View {
         let unclaimed = if self.read_only {
             recent.unclaimed(self.mailbox)
         } else if last >= durable_below {
-            self.claimed = true;
+            self.recent.in_memory = true;
             recent.claim(self.mailbox, last.saturating_add(1))
         } else {
             recent.unclaimed(self.mailbox)
         };
-        let first = first
-            .max(unclaimed)
-            .max(self.recent.last().map_or(0, |uid| uid.saturating_add(1)));
+        let first = first.max(unclaimed).max(
+            self.recent
+                .uids
+                .last()
+                .map_or(0, |uid| uid.saturating_add(1)),
+        );
         for seq in self.uids.below(first) + 1..=self.uids.len() {
             if let Some(uid) = self.uids.at(seq) {
-                self.recent.push(uid);
+                self.recent.uids.push(uid);
             }
         }
     }
@@ -290,7 +298,7 @@ impl View {
         untagged.extend(said.map(Untagged::Expunge));
         let now = Uids::ascending(now);
         self.uids.remove(&now);
-        self.recent.remove(&now);
+        self.recent.uids.remove(&now);
         self.gone = self.gone.split_off(&last.saturating_add(1));
     }
 
@@ -304,7 +312,7 @@ impl View {
         }
         self.mark_recent(first, recent, first);
         untagged.push(Untagged::Exists(self.uids.len()));
-        untagged.push(Untagged::Recent(self.recent.len()));
+        untagged.push(Untagged::Recent(self.recent.uids.len()));
     }
 
     /// Takes changes of the feed in.
