@@ -82,10 +82,10 @@ impl Ledger {
                 (State::Kept, None) => faults.push(format!("lost: {token}")),
                 (State::Gone, Some(_)) => faults.push(format!("came back: {token}")),
                 (State::Kept, Some((_, false))) if *flagged => {
-                    faults.push(format!("flag lost: {token}"))
+                    faults.push(format!("flag lost: {token}"));
                 }
                 (_, Some((times, _))) if *times > 1 => {
-                    faults.push(format!("{times} times: {token}"))
+                    faults.push(format!("{times} times: {token}"));
                 }
                 _ => {}
             }

@@ -15,4 +15,4 @@ pub mod smtp;
 
 /// How long a test waits for an event before it gives up: far beyond anything normal, so that a slow
 /// machine never turns into a failure.
-pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_mins(2);

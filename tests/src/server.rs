@@ -116,19 +116,19 @@ impl Log {
 impl Server {
     /// A usual server.
     pub fn start() -> Self {
-        Self::with(Setup::default())
+        Self::with(&Setup::default())
     }
 
     /// A server with settings of its own.
     ///
     /// # Panics
     /// When it does not come up, with what it said.
-    pub fn with(setup: Setup) -> Self {
+    pub fn with(setup: &Setup) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("congvu-test")
             .tempdir()
             .expect("a folder");
-        let server = Self::configured(folder, &setup);
+        let server = Self::configured(folder, setup);
         server.provision();
         let mut server = server;
         server.restart();

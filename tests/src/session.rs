@@ -129,21 +129,17 @@ impl Run {
 fn octets(text: &str) -> Vec<u8> {
     let mut octets = Vec::new();
     let mut rest = text;
-    while let Some(at) = rest.find("\\x") {
-        octets.extend_from_slice(rest[..at].as_bytes());
-        match rest
-            .get(at + 2..at + 4)
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok())
-        {
-            Some(octet) => {
-                octets.push(octet);
-                rest = &rest[at + 4..];
-            }
-            None => {
-                octets.extend_from_slice(b"\\x");
-                rest = &rest[at + 2..];
-            }
-        }
+    while let Some((before, after)) = rest.split_once("\\x") {
+        octets.extend_from_slice(before.as_bytes());
+        let octet = after
+            .get(..2)
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        octets.extend_from_slice(
+            octet
+                .as_ref()
+                .map_or(b"\\x".as_slice(), std::slice::from_ref),
+        );
+        rest = if octet.is_some() { &after[2..] } else { after };
     }
     octets.extend_from_slice(rest.as_bytes());
     octets

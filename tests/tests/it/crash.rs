@@ -50,7 +50,7 @@ fn nothing_acknowledged_is_lost_by_kill_9() {
                 counter.clone(),
             );
             workers.push(thread::spawn(move || {
-                drop(send(submissions, &ledgers, &counter))
+                drop(send(submissions, &ledgers, &counter));
             }));
         }
         for editor in 0..EDITORS {
@@ -58,7 +58,7 @@ fn nothing_acknowledged_is_lost_by_kill_9() {
                 (server.listener("imaps"), ledgers.clone(), counter.clone());
             let seed = random.u64(..);
             workers.push(thread::spawn(move || {
-                drop(edit(imaps, &ledgers, &counter, editor, seed))
+                drop(edit(imaps, &ledgers, &counter, editor, seed));
             }));
         }
         // The one random moment of the test: how long the load lasts before the kill.
@@ -131,7 +131,7 @@ fn edit(
         ("Drafts", "Archive")
     };
     let note = |mailbox: &str, token: &str, state| {
-        ledgers[mailbox].lock().expect("ledger").note(token, state)
+        ledgers[mailbox].lock().expect("ledger").note(token, state);
     };
     let mut imap = Imap::login(imaps, BINH, PASSWORD)?;
     imap.command(&format!("SELECT {name}"))?;

@@ -95,7 +95,7 @@ fn postfix_behind_congvu_takes_letters_over() {
         "virtual_mailbox_domains = postfix.test\nvirtual_mailbox_maps = inline:{ chi@postfix.test=chi/, dung@postfix.test=dung/ }\n",
     );
     let setup = Setup::default().route("postfix.test", &postfix.address.to_string());
-    let server = Server::with(setup);
+    let server = Server::with(&setup);
     send(
         &server,
         "chi@postfix.test",

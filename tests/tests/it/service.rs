@@ -145,7 +145,7 @@ fn ipv6_is_served() {
         return;
     }
     let server =
-        Server::with(Setup::default().settings(
+        Server::with(&Setup::default().settings(
             "[[listener]]\nname = \"imaps6\"\nkind = \"imaps\"\naddresses = [\"[::1]:0\"]",
         ));
     let address = server.listener("imaps6");
