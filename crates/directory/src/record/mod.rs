@@ -11,6 +11,8 @@ mod credential;
 mod domain;
 mod group;
 mod index;
+#[cfg(test)]
+mod layout_tests;
 mod operator;
 
 pub use account::{Account, Kind};
