@@ -28,6 +28,7 @@ fn line<R: Record + PartialEq>(name: &str, record: &R, text: &mut String) {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one record after another")]
 fn octets_are_those_of_version_1() {
     let (account, post, group, agency) = (AccountId(258), AccountId(3), GroupId(4), AgencyId(5));
     let at = Timestamp(1_000);
