@@ -6,6 +6,9 @@
 //! mark matches only itself (`công` does not find `cống`). Unicode calls this asymmetric search
 //! (UTS 10 section 8). `đ` counts as `d` with a mark.
 
+use std::ops::Range;
+use std::sync::LazyLock;
+
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{decompose_canonical, is_combining_mark};
 
@@ -39,19 +42,47 @@ pub fn base(c: char) -> Option<char> {
     if c.is_ascii() {
         return Some(c);
     }
+    let code = c as usize;
+    for (range, bases) in [(LATIN, &LATIN_BASES), (VIETNAMESE, &VIETNAMESE_BASES)] {
+        if range.contains(&code) {
+            return bases.get(code - range.start).copied();
+        }
+    }
     match c {
-        'đ' | 'ð' => Some('d'),
-        'ł' => Some('l'),
-        'ø' => Some('o'),
         _ if is_combining_mark(c) => None,
         // Hangul syllables decompose into letters, which are no marks.
         '\u{AC00}'..='\u{D7A3}' => Some(c),
+        _ => Some(first_of(c)),
+    }
+}
+
+/// Latin letters with marks.
+const LATIN: Range<usize> = 0xC0..0x250;
+/// Latin letters with two marks and more.
+const VIETNAMESE: Range<usize> = 0x1E00..0x1F00;
+
+/// Base letters of [`LATIN`]: looking them up takes a tenth of the time of finding them.
+static LATIN_BASES: LazyLock<Vec<char>> = LazyLock::new(|| bases(LATIN));
+/// Base letters of [`VIETNAMESE`].
+static VIETNAMESE_BASES: LazyLock<Vec<char>> = LazyLock::new(|| bases(VIETNAMESE));
+
+fn bases(range: Range<usize>) -> Vec<char> {
+    let letters = range.filter_map(|code| char::from_u32(u32::try_from(code).ok()?));
+    letters.map(first_of).collect()
+}
+
+/// The first character of the canonical decomposition, and the letters that Unicode does not decompose.
+fn first_of(c: char) -> char {
+    match c {
+        'đ' | 'ð' => 'd',
+        'ł' => 'l',
+        'ø' => 'o',
         _ => {
             let mut first = None;
             decompose_canonical(c, |part| {
                 first.get_or_insert(part);
             });
-            first.or(Some(c))
+            first.unwrap_or(c)
         }
     }
 }
@@ -131,6 +162,7 @@ mod tests {
         check("", "");
         assert_eq!(fold("đường nguyễn ớ ặ"), "duong nguyen o a");
         assert_eq!(fold("한글"), "한글");
+        assert_eq!(fold("e\u{300}ĀżỲ\u{250}ἀ"), "eAzY\u{250}α");
     }
 
     #[track_caller]

@@ -260,8 +260,8 @@ fn search_text(raw: &[u8], envelope: &Envelope, root: &Part) -> String {
 
 /// Adds the words of a part and its children. The depth of recursion is bounded by `guard::DEPTH_MAX`.
 fn collect(raw: &[u8], part: &Part, out: &mut String) {
-    // Normalizing shrinks: a little more than the bound is taken before it.
-    if out.len() > 2 * TEXT_MAX {
+    // Normalizing shrinks: more than the bound is taken before it.
+    if out.len() >= 2 * TEXT_MAX {
         return;
     }
     push(out, part.file_name().unwrap_or_default());
@@ -297,9 +297,11 @@ fn words_of(raw: &[u8], part: &Part) -> String {
     }
 }
 
+/// Appends a blank and a text, up to twice the bound: what lies beyond would be cut after normalizing.
 fn push(out: &mut String, text: &str) {
     out.push(' ');
-    out.push_str(text);
+    let room = (2 * TEXT_MAX).saturating_sub(out.len());
+    out.push_str(&text[..text.floor_char_boundary(room)]);
 }
 
 fn cut(text: &mut String, max: usize) {
