@@ -273,3 +273,59 @@ async fn many_messages_share_few_connections() {
     world.emptied().await;
     world.stop().await;
 }
+
+#[tokio::test]
+async fn many_recipients_are_sent_a_hundred_at_a_time() {
+    let mut remote = Remote::start(|_, _| None).await;
+    let mut world = World::new(&[("x.test", &[remote.address])]).await;
+    let all: Vec<String> = (0..250).map(|number| format!("a{number}@x.test")).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    world.send("an@bo.test", &all).await;
+    world.run();
+    let mut reached = std::collections::HashSet::new();
+    for expected in [100, 100, 50] {
+        remote.hear("MAIL").await;
+        for _ in 0..expected {
+            reached.insert(remote.hear("RCPT").await.1);
+        }
+        assert_eq!(remote.message().await, MAIL);
+    }
+    assert_eq!(reached.len(), 250);
+    world.emptied().await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_hundred_unreachable_domains_do_not_keep_a_letter_from_one_that_answers() {
+    let mut remote = Remote::start(|_, _| None).await;
+    let mut world = World::new(&[("x.test", &[remote.address])]).await;
+    world.settings.connections = 2;
+    world.settings.schedule.delays = vec![Duration::from_hours(1)];
+    let dead: Vec<String> = (0..100)
+        .map(|number| format!("a@dead{number}.test"))
+        .collect();
+    let dead: Vec<&str> = dead.iter().map(String::as_str).collect();
+    world.settings.routes = (0..100)
+        .map(|number| congvu_queue::Route {
+            domain: format!("dead{number}.test"),
+            to: congvu_queue::Way::Relay(format!("127.0.1.{}", number + 1)),
+            port: 1,
+            tls: TlsPolicy::Never,
+            credentials: None,
+        })
+        .collect();
+    let id = world.send("an@bo.test", &dead).await;
+    world.send("an@bo.test", &["a@x.test"]).await;
+    world.run();
+    remote.message().await;
+    world
+        .until("every domain was tried", async |world| {
+            let shown = congvu_queue::manage::show(&world.store, id)
+                .await
+                .unwrap()
+                .unwrap();
+            shown.rcpts.iter().all(|rcpt| rcpt.attempts == 1)
+        })
+        .await;
+    world.stop().await;
+}
