@@ -14,7 +14,7 @@ use congvu_imap::ask::{Answer, Fetch, FetchItem, Rfc822};
 use congvu_imap::response::{Code, Done, FetchData, Octets, Untagged};
 use congvu_store::{Error, FlagChange, Flags, MailboxId, Message, ModSeq, Result, Store, Uid};
 
-use crate::blocking::blocking;
+use crate::blocking::Task;
 use crate::flags;
 use crate::octets::{CHUNK, Stream};
 use crate::records::{self, PAGE};
@@ -33,6 +33,8 @@ pub(crate) struct Run {
     uid: bool,
     items: Arc<[FetchItem]>,
     page: VecDeque<Found>,
+    /// The next messages, being built while the socket takes the last ones.
+    ahead: Option<Task<(Batch, VecDeque<Found>)>>,
     /// Long literals of the last message that still need a response of their own.
     long: VecDeque<Long>,
     /// The literal whose octets are being asked for.
@@ -64,6 +66,9 @@ enum Name {
     Binary(Vec<u32>, Option<u32>),
 }
 
+/// Messages that were built.
+type Batch = Vec<(Found, Result<Built>)>;
+
 /// What could not be answered.
 #[derive(Debug, Default, Clone, Copy)]
 struct Trouble {
@@ -85,6 +90,7 @@ impl LoggedIn {
             uid: ask.uid,
             items: ask.items.into(),
             page: VecDeque::new(),
+            ahead: None,
             long: VecDeque::new(),
             open: None,
             trouble: Trouble::default(),
@@ -103,7 +109,7 @@ impl LoggedIn {
             untagged.push(run.open_literal(long, Vec::new()).await);
             return self.fetch_later(run, untagged);
         }
-        while run.page.is_empty() {
+        while run.page.is_empty() && run.ahead.is_none() {
             let end = if run.targets.is_empty() {
                 run.end()
             } else if let Err(error) = run.load(store, view, &mut untagged).await {
@@ -218,23 +224,30 @@ impl Run {
         Ok(())
     }
 
-    /// Builds the next messages of the page, at most as many as an answer takes: off the executor when
-    /// bodies are read for them.
-    async fn build(&mut self, store: &Store) -> Result<Vec<(Found, Result<Built>)>> {
-        let needs_body = self.items.iter().any(needs_body);
-        let most = if needs_body { MESSAGES } else { PAGE };
-        let batch: VecDeque<Found> = self.page.drain(..self.page.len().min(most)).collect();
-        let items = Arc::clone(&self.items);
-        let (built, rest) = if needs_body {
-            let store = store.clone();
-            blocking(move || Ok(build(&store, &items, batch))).await?
+    /// Builds the next messages of the page, at most as many as an answer takes. When bodies are read for
+    /// them this happens off the executor, and one answer ahead of the client.
+    async fn build(&mut self, store: &Store) -> Result<Batch> {
+        let (built, rest) = if self.items.iter().any(needs_body) {
+            let ahead = self.ahead.take();
+            ahead.unwrap_or_else(|| self.start(store)).end().await?
         } else {
-            build(store, &items, batch)
+            let batch = self.page.drain(..).collect();
+            build(store, &self.items, batch)
         };
         for found in rest.into_iter().rev() {
             self.page.push_front(found);
         }
+        if self.items.iter().any(needs_body) && !self.page.is_empty() {
+            self.ahead = Some(self.start(store));
+        }
         Ok(built)
+    }
+
+    fn start(&mut self, store: &Store) -> Task<(Batch, VecDeque<Found>)> {
+        let most = self.page.len().min(MESSAGES);
+        let batch: VecDeque<Found> = self.page.drain(..most).collect();
+        let (items, store) = (Arc::clone(&self.items), store.clone());
+        Task::start(move || Ok(build(&store, &items, batch)))
     }
 
     /// A response whose last item is a literal that is delivered piece by piece.
@@ -308,7 +321,7 @@ fn build(
     store: &Store,
     items: &[FetchItem],
     mut batch: VecDeque<Found>,
-) -> (Vec<(Found, Result<Built>)>, VecDeque<Found>) {
+) -> (Batch, VecDeque<Found>) {
     let mut all = Vec::with_capacity(batch.len());
     let mut octets: u64 = 0;
     while octets < CHUNK

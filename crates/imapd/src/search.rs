@@ -165,7 +165,11 @@ fn look_inside(store: &Store, key: &Key, candidate: &Candidate) -> Option<bool> 
     let message = &candidate.message;
     let look = || {
         let body = store.open_body(message.body, message.frame)?;
-        let summary = summary::of(&body)?;
+        let summary = if key.needs_text() {
+            summary::of(&body)?
+        } else {
+            summary::structure(&body)?
+        };
         let mut facts = Facts::new(candidate);
         facts.summary = Some(&summary);
         if let Some(matches) = key.decide(&facts) {

@@ -41,7 +41,7 @@ pub(super) fn build(store: &Store, items: &[FetchItem], found: &mut Found) -> Re
     let opened = if items.iter().any(needs_body) {
         let body = store.open_body(found.message.body, found.message.frame)?;
         let summary = if items.iter().any(needs_summary) {
-            Some(summary::of(&body)?)
+            Some(summary::structure(&body)?)
         } else {
             None
         };

@@ -167,6 +167,17 @@ impl Key {
         }
     }
 
+    /// Whether the words of the message are asked for.
+    pub(super) fn needs_text(&self) -> bool {
+        match self {
+            Self::And(keys) => keys.iter().any(Self::needs_text),
+            Self::Or(left, right) => left.needs_text() || right.needs_text(),
+            Self::Not(key) => key.needs_text(),
+            Self::Body(_) | Self::Text(_) => true,
+            _ => false,
+        }
+    }
+
     /// Decides by the sequence number alone, where that is possible.
     pub(super) fn by_number(&self, seq: u32, view: &View) -> Option<bool> {
         self.evaluate(&|key| match key {
