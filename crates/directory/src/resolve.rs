@@ -65,7 +65,7 @@ impl Directory {
     pub async fn resolve_postmaster(&self) -> Result<Resolution> {
         self.store
             .read(|r| {
-                let domains = find::all::<Domain, _>(r, &[], find::PAGE)?;
+                let domains = find::all::<Domain, _>(r, &[], usize::MAX)?;
                 let Some(first) = domains
                     .iter()
                     .filter(|d| d.alias_of.is_none())

@@ -55,7 +55,8 @@ pub(crate) enum Verb {
         /// Most IMAP sessions of an account here and below; "inherit" for what holds above.
         #[arg(long, value_name = "NUMBER|inherit", value_parser = sessions)]
         sessions: Option<Setting<u32>>,
-        /// Whether aliases and groups here and below may lead to other servers: yes, no, inherit.
+        /// Whether aliases and groups here and below may be given targets on other servers: yes, no,
+        /// inherit. Targets that exist stay.
         #[arg(long, value_name = "yes|no|inherit", value_parser = yes_no)]
         foreign_targets: Option<Setting<bool>>,
     },

@@ -14,7 +14,7 @@ id!(/// An agency, for ever: never reused, not changed by renames.
 pub struct Policy {
     /// Most IMAP sessions an account may have open at once.
     pub sessions: Option<u32>,
-    /// Whether aliases and groups may lead to addresses outside this server.
+    /// Whether aliases and groups may be given targets outside this server; what exists stays.
     pub foreign_targets: Option<bool>,
 }
 
