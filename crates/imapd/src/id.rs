@@ -10,7 +10,7 @@ use crate::session::{Session, State};
 const LOGGED: usize = 64;
 
 impl Session {
-    pub(crate) fn id(&self, pairs: &[(String, Option<String>)]) -> Answer {
+    pub(crate) fn id(&mut self, pairs: &[(String, Option<String>)]) -> Answer {
         let said = |field: &str| -> String {
             let value = pairs
                 .iter()
@@ -23,10 +23,12 @@ impl Session {
                 .take(LOGGED)
                 .collect()
         };
-        tracing::info!(
-            address = %self.peer.remote.ip(), port = self.peer.remote.port(), name = ?said("name"), version = ?said("version"),
-            "imap client identified"
-        );
+        if !std::mem::replace(&mut self.identified, true) {
+            tracing::info!(
+                address = %self.peer.remote.ip(), port = self.peer.remote.port(), name = ?said("name"),
+                version = ?said("version"), "imap client identified"
+            );
+        }
         let mut ours = vec![("name".to_owned(), "Congvu".to_owned())];
         if let State::LoggedIn(_) = self.state {
             ours.push(("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()));

@@ -25,6 +25,8 @@ pub struct Session {
     /// TLS version, once the connection is encrypted.
     pub(crate) tls: Option<String>,
     pub(crate) state: State,
+    /// The client said who it is; once is enough for the log.
+    pub(crate) identified: bool,
 }
 
 /// Who is there.
@@ -71,6 +73,7 @@ impl Session {
             peer,
             tls: None,
             state: State::NotLoggedIn,
+            identified: false,
         }
     }
 
