@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         Some("fmt") => cargo(&root, &["fmt", "--all", "--", "--check"]),
         Some("clippy") => clippy(&root),
         Some("test") => test(&root),
-        Some("bench") => bench::run(&args[1..]),
+        Some("bench") => bench::run(&root, &args[1..]),
         Some("tidy") => tidy::check(&root),
         Some(other) => Err(format!(
             "no command {other:?}; commands: fmt, clippy, test, tidy (none = these four), bench"

@@ -104,7 +104,7 @@ const IMAP_FULL: &[u8] = b"* BYE [UNAVAILABLE] Too many connections, try again l
 
 /// Serves a listener until the server stops.
 pub(crate) fn open(
-    kind: Kind,
+    configured: &config::Listener,
     listener: Listener,
     door: Door,
     live: &Arc<Live>,
@@ -112,14 +112,19 @@ pub(crate) fn open(
 ) {
     let signal = stopper.signal();
     let live = Arc::clone(live);
-    let smtp = match kind {
+    let smtp = match configured.kind {
         Kind::Mx => Smtp::Mx,
         Kind::Submission | Kind::Submissions => Smtp::Submission,
         Kind::Lmtp => Smtp::Lmtp,
         Kind::Imap | Kind::Imaps => {
+            let allow_plaintext = configured.clear_text;
             let make = move |peer: Peer| {
                 let now = live.now();
-                let machine = congvu_imap::server::Server::new(now.imap);
+                let config = congvu_imap::server::Config {
+                    allow_plaintext,
+                    ..now.imap
+                };
+                let machine = congvu_imap::server::Server::new(config);
                 (machine, congvu_imapd::serve(peer, now.imapd))
             };
             tokio::spawn(listener.serve(door, make, signal));

@@ -111,7 +111,7 @@ impl Server {
                 listening.push(format!("{} {address}", listener.name));
             }
             let door = door::door(listener, &config, &tls, &gate);
-            door::open(listener.kind, sockets, door, &live, &stopper);
+            door::open(listener, sockets, door, &live, &stopper);
         }
 
         let queue = Queue::new(directory.clone(), sending);

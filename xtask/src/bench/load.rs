@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::letter::{Random, letter};
+use super::letter::{Letters, Random};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
@@ -15,13 +15,17 @@ pub(crate) enum Protocol {
 }
 
 /// One run.
+#[derive(Clone)]
 pub(crate) struct Load {
     pub(crate) protocol: Protocol,
     pub(crate) address: SocketAddr,
     pub(crate) sessions: usize,
     pub(crate) messages: usize,
     pub(crate) size: usize,
+    /// Recipients are numbers from 1 to this.
     pub(crate) rcpts: usize,
+    /// Recipients of each message.
+    pub(crate) each: usize,
     pub(crate) to: String,
     pub(crate) from: String,
     pub(crate) keep: bool,
@@ -37,44 +41,62 @@ pub(crate) struct Report {
     pub(crate) wall: Duration,
 }
 
+impl Report {
+    /// Adds what another session did.
+    fn join(&mut self, part: Self) {
+        self.latencies.extend(part.latencies);
+        self.refused += part.refused;
+        self.first_refusal = self.first_refusal.take().or(part.first_refusal);
+    }
+}
+
+/// Runs `work(0)` to `work(sessions - 1)` in threads of their own and joins their reports.
+pub(crate) fn in_threads(
+    sessions: usize,
+    work: impl Fn(usize) -> Result<Report, String> + Sync,
+) -> Result<Report, String> {
+    let start = Instant::now();
+    let parts: Vec<Result<Report, String>> = thread::scope(|scope| {
+        let work = &work;
+        let threads: Vec<_> = (0..sessions)
+            .map(|session| scope.spawn(move || work(session)))
+            .collect();
+        let ended = threads.into_iter().map(|thread| thread.join());
+        ended
+            .map(|part| part.unwrap_or_else(|_| Err("a session panicked".to_owned())))
+            .collect()
+    });
+    let mut report = Report {
+        wall: start.elapsed(),
+        ..Report::default()
+    };
+    for part in parts {
+        report.join(part?);
+    }
+    report.latencies.sort_unstable();
+    Ok(report)
+}
+
 impl Load {
     pub(crate) fn run(&self) -> Result<Report, String> {
         let next = AtomicUsize::new(0);
-        let start = Instant::now();
-        let parts: Vec<Result<Report, String>> = thread::scope(|scope| {
-            let threads: Vec<_> = (0..self.sessions)
-                .map(|session| {
-                    scope.spawn({
-                        let next = &next;
-                        move || self.session(session, next)
-                    })
-                })
-                .collect();
-            threads
-                .into_iter()
-                .map(|thread| {
-                    thread
-                        .join()
-                        .unwrap_or_else(|_| Err("a session panicked".to_owned()))
-                })
-                .collect()
-        });
-        let mut report = Report {
-            wall: start.elapsed(),
-            ..Report::default()
-        };
-        for part in parts {
-            let part = part?;
-            report.latencies.extend(part.latencies);
-            report.refused += part.refused;
-            report.first_refusal = report.first_refusal.or(part.first_refusal);
-        }
-        report.latencies.sort_unstable();
-        Ok(report)
+        let letters = Letters::new(self.size);
+        in_threads(self.sessions, |session| {
+            self.session(session, &next, &letters)
+        })
     }
 
-    fn session(&self, session: usize, next: &AtomicUsize) -> Result<Report, String> {
-        let mut random = Random::new(session as u64 + 1);
+    fn session(
+        &self,
+        session: usize,
+        next: &AtomicUsize,
+        letters: &Letters,
+    ) -> Result<Report, String> {
+        // Each run has messages of its own: the time is part of the seed.
+        let seed = std::time::UNIX_EPOCH
+            .elapsed()
+            .map_or(0, |now| now.as_secs());
+        let mut random = Random::new((seed << 12) + session as u64 + 1);
         let mut report = Report::default();
         let mut kept = None;
         loop {
@@ -82,14 +104,15 @@ impl Load {
             if number >= self.messages {
                 break;
             }
-            let to = self.to.replace('%', &(number % self.rcpts + 1).to_string());
-            let message = letter(&mut random, &self.from, &to, self.size);
+            let to = |number: usize| self.to.replace('%', &(number % self.rcpts + 1).to_string());
+            let rcpts: Vec<String> = (0..self.each).map(|one| to(number + one)).collect();
+            let message = letters.letter(&mut random, &self.from, &rcpts[0]);
             let start = Instant::now();
             let mut connection = match kept.take() {
                 Some(connection) => connection,
                 None => self.connect()?,
             };
-            match self.transaction(&mut connection, &to, &message)? {
+            match self.transaction(&mut connection, &rcpts, &message)? {
                 None => report.latencies.push(start.elapsed()),
                 Some(refusal) => {
                     report.refused += 1;
@@ -108,21 +131,13 @@ impl Load {
     }
 
     fn connect(&self) -> Result<BufReader<TcpStream>, String> {
-        let stream = TcpStream::connect(self.address)
-            .map_err(|error| format!("{}: {error}", self.address))?;
-        stream
-            .set_nodelay(true)
-            .map_err(|error| error.to_string())?;
-        let mut connection = BufReader::new(stream);
+        let mut connection = connect(self.address)?;
         reply(&mut connection)?;
-        say(
-            &mut connection,
-            if self.protocol == Protocol::Lmtp {
-                b"LHLO load.test\r\n"
-            } else {
-                b"EHLO load.test\r\n"
-            },
-        )?;
+        let hello: &[u8] = match self.protocol {
+            Protocol::Lmtp => b"LHLO load.test\r\n",
+            Protocol::Smtp => b"EHLO load.test\r\n",
+        };
+        say(&mut connection, hello)?;
         reply(&mut connection)?;
         Ok(connection)
     }
@@ -131,24 +146,59 @@ impl Load {
     fn transaction(
         &self,
         connection: &mut BufReader<TcpStream>,
-        to: &str,
+        rcpts: &[String],
         message: &[u8],
     ) -> Result<Option<String>, String> {
-        let head = format!("MAIL FROM:<{}>\r\nRCPT TO:<{to}>\r\nDATA\r\n", self.from);
-        say(connection, head.as_bytes())?;
-        let replies = [reply(connection)?, reply(connection)?, reply(connection)?];
-        if let Some(refusal) = replies.iter().find(|reply| reply.starts_with(['4', '5'])) {
-            return Ok(Some(refusal.clone()));
+        let mut head = format!("MAIL FROM:<{}>\r\n", self.from);
+        for rcpt in rcpts {
+            head.push_str("RCPT TO:<");
+            head.push_str(rcpt);
+            head.push_str(">\r\n");
         }
-        let mut octets = message.to_vec();
+        head.push_str("DATA\r\n");
+        say(connection, head.as_bytes())?;
+        let mut refusal = None;
+        for _ in 0..rcpts.len() + 2 {
+            let reply = reply(connection)?;
+            if reply.starts_with(['4', '5']) {
+                refusal.get_or_insert(reply);
+            }
+        }
+        if refusal.is_some() {
+            return Ok(refusal);
+        }
+        let mut octets = Vec::with_capacity(message.len() + 3);
+        octets.extend_from_slice(message);
         octets.extend_from_slice(b".\r\n");
         say(connection, &octets)?;
-        let last = reply(connection)?;
-        Ok((!last.starts_with('2')).then_some(last))
+        let replies = match self.protocol {
+            Protocol::Lmtp => rcpts.len(),
+            Protocol::Smtp => 1,
+        };
+        for _ in 0..replies {
+            let reply = reply(connection)?;
+            if !reply.starts_with('2') {
+                refusal.get_or_insert(reply);
+            }
+        }
+        Ok(refusal)
     }
 }
 
-fn say(connection: &mut BufReader<TcpStream>, octets: &[u8]) -> Result<(), String> {
+/// Patience with a server that says nothing: longer than any measured step.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// A connection without delay of small packets.
+pub(crate) fn connect(address: SocketAddr) -> Result<BufReader<TcpStream>, String> {
+    let stream = TcpStream::connect(address).map_err(|error| format!("{address}: {error}"))?;
+    stream
+        .set_nodelay(true)
+        .and_then(|()| stream.set_read_timeout(Some(PATIENCE)))
+        .map_err(|error| error.to_string())?;
+    Ok(BufReader::with_capacity(64 * 1024, stream))
+}
+
+pub(crate) fn say(connection: &mut BufReader<TcpStream>, octets: &[u8]) -> Result<(), String> {
     connection
         .get_mut()
         .write_all(octets)

@@ -1,37 +1,56 @@
-//! `cargo xtask bench`: load against a running server, measured from outside.
+//! `cargo xtask bench`: load against mail servers, measured from outside.
 //!
 //! The generator is plain blocking threads with prepared messages, cheap enough not to be what is
-//! measured. CPU time a message (from `/proc`, the server's processes and their reaped children) is the figure
+//! measured. CPU time a message (from `/proc`, the server's processes and their children) is the figure
 //! to trust on a noisy machine; rates and latencies depend on the disk and on who else is busy.
 
+mod congvu;
+mod imap;
 mod letter;
 mod load;
+mod peer;
 mod process;
+mod run;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use load::{Load, Protocol};
 
 /// What to run, from the command line.
 pub(crate) const USAGE: &str = "\
+cargo xtask bench run [options]
+  builds and starts our server, and Postfix with Dovecot where they are installed (as root), and
+  prints a table of all kinds of work
+  --messages N     messages of the 10 KB rows (5000)
+  --fill N         messages stored for sizes and starts at the end (0: without that)
+  --only TEXT      only rows with TEXT in their name
+  --alone          without the peer
+  --folder DIR     where the servers keep their data (the system's temporary folder)
+
 cargo xtask bench smtp|lmtp ADDRESS --pids PID[,PID…] [options]
   ADDRESS          host:port of a running server
-  --pids LIST      processes whose CPU time and memory are counted (with reaped children)
+  --pids LIST      processes whose CPU time and memory are counted, with their children
   --sessions N     connections at once (20)
   --messages N     messages in all (3000)
   --size OCTETS    size of a message (10240)
   --rcpts N        recipients are 1…N in --to (500)
+  --each N         recipients of each message (1)
   --to PATTERN     recipient address, % is the number (u%@xa.test)
   --from ADDRESS   reverse-path (load@example.org)
   --keep           one connection for many messages instead of a new one each";
 
-pub(crate) fn run(args: &[String]) -> Result<(), String> {
-    let (load, pids) = parse(args).map_err(|fault| format!("{fault}\n{USAGE}"))?;
+pub(crate) fn run(root: &Path, args: &[String]) -> Result<(), String> {
+    let wrong = |fault| format!("{fault}\n{USAGE}");
+    if args.first().is_some_and(|arg| arg == "run") {
+        return run::run(root, &options(&args[1..]).map_err(wrong)?);
+    }
+    let (load, pids) = parse(args).map_err(wrong)?;
     let before = process::cpu(&pids)?;
     let report = load.run()?;
     // CPU time of work that goes on after the last reply belongs to the messages as well.
-    let after = process::settled(&pids)?;
+    let (after, _) = process::settled(&pids, &|| true)?;
     let cpu = after.saturating_sub(before);
     let count = f64::from(u32::try_from(report.latencies.len().max(1)).unwrap_or(u32::MAX));
     println!(
@@ -49,7 +68,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
         percentile(&report.latencies, 50),
         percentile(&report.latencies, 99),
         report.refused,
-        process::resident(&pids)? / (1024 * 1024),
+        process::memory(&pids)? / (1024 * 1024),
     );
     if let Some(reason) = report.first_refusal {
         println!("first refusal: {reason}");
@@ -62,6 +81,41 @@ fn percentile(sorted: &[Duration], percent: usize) -> f64 {
     sorted
         .get(at)
         .map_or(0.0, |latency| latency.as_secs_f64() * 1000.0)
+}
+
+fn number(option: &str, value: &str) -> Result<usize, String> {
+    value
+        .parse()
+        .map_err(|_| format!("{option}: {value} is no number"))
+}
+
+fn options(args: &[String]) -> Result<run::Options, String> {
+    let mut options = run::Options {
+        messages: 5000,
+        only: None,
+        peer: true,
+        fill: 0,
+        folder: std::env::temp_dir(),
+    };
+    let mut rest = args.iter();
+    while let Some(option) = rest.next() {
+        if option == "--alone" {
+            options.peer = false;
+            continue;
+        }
+        let value = rest
+            .next()
+            .ok_or_else(|| format!("{option} wants a value"))?;
+        match option.as_str() {
+            // Some rows take a part of it.
+            "--messages" => options.messages = number(option, value)?.max(100),
+            "--fill" => options.fill = number(option, value)?,
+            "--only" => options.only = Some(value.clone()),
+            "--folder" => options.folder = value.into(),
+            other => return Err(format!("no option {other}")),
+        }
+    }
+    Ok(options)
 }
 
 fn parse(args: &[String]) -> Result<(Load, Vec<u32>), String> {
@@ -81,6 +135,7 @@ fn parse(args: &[String]) -> Result<(Load, Vec<u32>), String> {
         messages: 3000,
         size: 10 * 1024,
         rcpts: 500,
+        each: 1,
         to: "u%@xa.test".to_owned(),
         from: "load@example.org".to_owned(),
         keep: false,
@@ -95,16 +150,13 @@ fn parse(args: &[String]) -> Result<(Load, Vec<u32>), String> {
         let value = rest
             .next()
             .ok_or_else(|| format!("{option} wants a value"))?;
-        let number = || {
-            value
-                .parse::<usize>()
-                .map_err(|_| format!("{option}: {value} is no number"))
-        };
+        let number = || number(option, value);
         match option.as_str() {
             "--sessions" => load.sessions = number()?.max(1),
             "--messages" => load.messages = number()?,
             "--size" => load.size = number()?,
             "--rcpts" => load.rcpts = number()?.max(1),
+            "--each" => load.each = number()?.max(1),
             "--to" => load.to.clone_from(value),
             "--from" => load.from.clone_from(value),
             "--pids" => {

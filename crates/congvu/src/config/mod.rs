@@ -77,6 +77,8 @@ pub(crate) struct Listener {
     pub(crate) name: String,
     pub(crate) kind: Kind,
     pub(crate) addresses: Vec<SocketAddr>,
+    /// Logins without TLS: for webmail on this machine. Only ever set on loopback addresses.
+    pub(crate) clear_text: bool,
 }
 
 /// What a listener serves.

@@ -112,6 +112,7 @@ fn listener(section: &mut Section<'_>) -> Listener {
         name: name.unwrap_or_default(),
         kind: kind.unwrap_or(Kind::Mx),
         addresses: section.list("addresses", value::address, Vec::new()),
+        clear_text: section.get("clear-text", value::boolean, false),
     }
 }
 
@@ -130,6 +131,7 @@ fn listeners() -> Vec<Listener> {
             SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port),
             SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port),
         ],
+        clear_text: false,
     };
     vec![
         everywhere(Kind::Mx, 25),

@@ -36,6 +36,18 @@ pub(super) fn text(value: &DeValue<'_>) -> Result<String, Wrong> {
     }
 }
 
+/// Yes or no.
+pub(super) fn boolean(value: &DeValue<'_>) -> Result<bool, Wrong> {
+    match value {
+        DeValue::Boolean(value) => Ok(*value),
+        other => Err(expected(
+            "true or false",
+            other,
+            "write true or false, without quotes",
+        )),
+    }
+}
+
 /// An absolute path, so that it means the same wherever the server is started.
 pub(super) fn path(value: &DeValue<'_>) -> Result<PathBuf, Wrong> {
     let path = PathBuf::from(text(value)?);

@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::Problems;
-use super::{Config, Route, TlsDemand, Way};
+use super::{Config, Kind, Listener, Route, TlsDemand, Way};
 
 /// Settings against each other.
 pub(super) fn consistent(config: &Config, document: &Spanned<DeTable<'_>>, problems: &Problems) {
@@ -69,6 +69,7 @@ fn listeners(config: &Config, place: &Place<'_>, problems: &Problems) {
             let remedy = "write: addresses = [\"0.0.0.0:25\", \"[::]:25\"], or remove the listener";
             problems.add(here.of(&["addresses"]).or(here.of(&["kind"])), what, remedy);
         }
+        clear_text(listener, &here, problems);
         let mut before = config.listeners.iter().take(number);
         if !listener.name.is_empty() && before.any(|other| other.name == listener.name) {
             let what = format!(
@@ -93,6 +94,28 @@ fn listeners(config: &Config, place: &Place<'_>, problems: &Problems) {
             taken.push((&listener.name, *address));
         }
     }
+}
+
+/// Passwords travel in clear text only within this machine.
+fn clear_text(listener: &Listener, here: &Place<'_>, problems: &Problems) {
+    let outside = listener
+        .addresses
+        .iter()
+        .find(|address| !address.ip().is_loopback());
+    let (what, remedy) = match (listener.kind, outside) {
+        _ if !listener.clear_text => return,
+        (Kind::Imap, None) => return,
+        (Kind::Imap, Some(address)) => (
+            format!("passwords would travel in clear text to {address}"),
+            "remove clear-text, or listen on 127.0.0.1 and [::1] only",
+        ),
+        _ => (
+            "clear-text is for the kind \"imap\"".to_owned(),
+            "remove clear-text",
+        ),
+    };
+    let what = format!("[[listener]] \"{}\": {what}", listener.name);
+    problems.add(here.of(&["clear-text"]), what, remedy);
 }
 
 /// Whether the second could not be bound after the first. Port 0 is the kernel's choice.
