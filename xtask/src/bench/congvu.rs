@@ -1,6 +1,7 @@
 //! Our own server for a run: built, configured for 127.0.0.1 in a folder of its own, provisioned
 //! through the control socket, started and stopped.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -139,7 +140,7 @@ impl Congvu {
                 1..=READERS => self.login.password.as_str(),
                 _ => "-",
             };
-            csv.push_str(&format!("u{number}@xa.test,{password}\\n"));
+            let _ = write!(csv, "u{number}@xa.test,{password}\\n");
         }
         self.order(&format!(
             r#"{{"change":{{"account":{{"import":{{"csv":"{csv}","dry_run":false}}}}}}}}"#

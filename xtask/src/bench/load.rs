@@ -61,7 +61,7 @@ pub(crate) fn in_threads(
         let threads: Vec<_> = (0..sessions)
             .map(|session| scope.spawn(move || work(session)))
             .collect();
-        let ended = threads.into_iter().map(|thread| thread.join());
+        let ended = threads.into_iter().map(thread::ScopedJoinHandle::join);
         ended
             .map(|part| part.unwrap_or_else(|_| Err("a session panicked".to_owned())))
             .collect()

@@ -38,6 +38,9 @@ pub(crate) struct Options {
     pub(crate) folder: PathBuf,
 }
 
+/// A kind of work, by its name in the table.
+type Row<'a, From, To> = (&'a str, &'a dyn Fn(&From) -> To);
+
 /// One server under load.
 struct Side<'a> {
     name: &'static str,
@@ -183,7 +186,7 @@ fn deliveries(sides: &[Side<'_>], options: &Options) -> Result<(), String> {
         load.run()?;
     }
     let messages = options.messages;
-    let rows: [(&str, &dyn Fn(&Side<'_>) -> Load); 5] = [
+    let rows: [Row<'_, Side<'_>, Load>; 5] = [
         ("SMTP 10 KB, new connection each", &|side| {
             side.load(Protocol::Smtp, messages)
         }),
@@ -233,7 +236,7 @@ fn deliveries(sides: &[Side<'_>], options: &Options) -> Result<(), String> {
 fn reading(sides: &[Side<'_>], options: &Options) -> Result<(), String> {
     let messages = options.messages;
     let some = messages / FEW;
-    let rows: [(&str, &dyn Fn(&Login) -> Result<Report, String>); 3] = [
+    let rows: [Row<'_, Login, Result<Report, String>>; 3] = [
         ("IMAP APPEND 10 KB, 1 connection", &|login| {
             login.append(1, some)
         }),
