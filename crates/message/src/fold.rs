@@ -18,23 +18,65 @@ pub const TEXT_MAX: usize = 256 * 1024;
 
 /// NFC, lower case, runs of white space collapsed to one blank, trimmed.
 pub fn normalize(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut blank = false;
-    // Lower-casing may decompose ("İ"), so NFC is restored after it; for nearly all text it is a copy.
-    for c in text.nfc().flat_map(char::to_lowercase).nfc() {
-        if c.is_whitespace() || c.is_control() || is_invisible(c) {
-            blank = !is_invisible(c) || blank;
-        } else if (blank || out.is_empty()) && is_combining_mark(c) {
-            // A mark without a letter is part of no word.
+    let mut out = Words {
+        text: String::with_capacity(text.len()),
+        blank: false,
+    };
+    // Nothing composes with a line end, so each line can go its own way.
+    for line in text.split_inclusive('\n') {
+        if line.chars().all(is_settled) {
+            line.chars().flat_map(lower).for_each(|c| out.push(c));
         } else {
-            if blank && !out.is_empty() {
-                out.push(' ');
-            }
-            blank = false;
-            out.push(c);
+            // Lower-casing may decompose ("İ"), so NFC is restored after it.
+            let composed = line.nfc().flat_map(char::to_lowercase).nfc();
+            composed.for_each(|c| out.push(c));
         }
     }
-    out
+    out.text
+}
+
+/// Text with single blanks between words.
+struct Words {
+    text: String,
+    blank: bool,
+}
+
+impl Words {
+    fn push(&mut self, c: char) {
+        if c.is_whitespace() || c.is_control() {
+            self.blank = true;
+        } else if !is_invisible(c) && !self.is_stray(c) {
+            if self.blank && !self.text.is_empty() {
+                self.text.push(' ');
+            }
+            self.blank = false;
+            self.text.push(c);
+        }
+    }
+
+    /// A mark without a letter is part of no word.
+    fn is_stray(&self, c: char) -> bool {
+        !c.is_ascii() && (self.blank || self.text.is_empty()) && is_combining_mark(c)
+    }
+}
+
+/// Characters of which any sequence is in NFC (`NFC_Quick_Check=Yes` and no marks, Unicode Standard Annex 15) and
+/// stays so in lower case: Latin with all of Vietnamese, and punctuation. They make up nearly all mail here, and
+/// normalising takes most of the time of receiving a message.
+fn is_settled(c: char) -> bool {
+    c.is_ascii()
+        || (matches!(c, '\u{80}'..='\u{2FF}' | '\u{1E00}'..='\u{1EFF}' | '\u{2010}'..='\u{205E}')
+            && c != 'İ')
+}
+
+/// As `char::to_lowercase`, quicker for ASCII.
+fn lower(c: char) -> impl Iterator<Item = char> {
+    let (ascii, other) = if c.is_ascii() {
+        (Some(c.to_ascii_lowercase()), None)
+    } else {
+        (None, Some(c.to_lowercase()))
+    };
+    ascii.into_iter().chain(other.into_iter().flatten())
 }
 
 /// The base letter of a character of normalized text; `None` for a mark that stands alone.
@@ -163,6 +205,28 @@ mod tests {
         assert_eq!(fold("đường nguyễn ớ ặ"), "duong nguyen o a");
         assert_eq!(fold("한글"), "한글");
         assert_eq!(fold("e\u{300}ĀżỲ\u{250}ἀ"), "eAzY\u{250}α");
+    }
+
+    /// The quick way gives what the slow one gives, for every character and its neighbours.
+    #[test]
+    fn settled_text_needs_no_normalising() {
+        let settled: Vec<char> = ('\0'..='\u{FFFF}').filter(|&c| is_settled(c)).collect();
+        assert!("aÀđằỮ–“”…".chars().all(is_settled));
+        assert!(!"e\u{302}".chars().all(is_settled));
+        let slow = |text: &str| -> String {
+            let composed = text.nfc().flat_map(char::to_lowercase).nfc();
+            composed.collect()
+        };
+        for &c in &settled {
+            let quick: String = lower(c).collect();
+            assert_eq!(quick, slow(&c.to_string()), "{c:?}");
+        }
+        let mut random = fastrand::Rng::with_seed(15);
+        for _ in 0..2_000 {
+            let text: String = (0..20).filter_map(|_| random.choice(&settled)).collect();
+            let quick: String = text.chars().flat_map(lower).collect();
+            assert_eq!(quick, slow(&text), "{text:?}");
+        }
     }
 
     #[track_caller]
