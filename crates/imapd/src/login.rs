@@ -95,14 +95,21 @@ impl Session {
 
     /// The connection ends: the view is closed, the session's place is free again.
     pub(crate) async fn end(&mut self) -> Answer {
-        if let State::LoggedIn(mut user) = std::mem::replace(&mut self.state, State::NotLoggedIn) {
+        if let State::LoggedIn(user) = &mut self.state {
             user.leave().await;
-            tracing::info!(
-                account = %user.grant.login.address, address = %self.peer.remote.ip(), port = self.peer.remote.port(),
-                "imap logout"
-            );
+            self.log_out("imap logout");
         }
         Answer::Accept
+    }
+
+    /// Forgets the login, with a line in the log.
+    fn log_out(&mut self, how: &'static str) {
+        if let State::LoggedIn(user) = std::mem::replace(&mut self.state, State::NotLoggedIn) {
+            tracing::info!(
+                account = %user.grant.login.address, address = %self.peer.remote.ip(), port = self.peer.remote.port(),
+                "{how}"
+            );
+        }
     }
 
     /// The login is no longer good: says so and forgets it.
@@ -122,5 +129,12 @@ impl Session {
 
     fn tls(&self) -> &str {
         self.tls.as_deref().unwrap_or("none")
+    }
+}
+
+impl Drop for Session {
+    /// A connection that is lost ends without a question.
+    fn drop(&mut self) {
+        self.log_out("imap connection lost");
     }
 }

@@ -62,6 +62,8 @@ impl LoggedIn {
             .await?;
         let mut view = View::new(&mailbox, uids, changes, read_only);
         view.mark_recent(recent_from.0, &self.shared.recent, mailbox.recent_from.0);
+        // What sessions claimed that were lost before they could write it down.
+        self.shared.recent.settled(id, mailbox.recent_from.0);
         Ok((mailbox, view))
     }
 
