@@ -11,6 +11,7 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::codec;
+use crate::dump::Dumps;
 use crate::engine::{Engine, Op, panic_text};
 use crate::error::{Error, Result};
 use crate::feed::Change;
@@ -109,6 +110,7 @@ pub(crate) struct Committer {
     pub(crate) writer: Writer,
     pub(crate) number: ModSeq,
     pub(crate) time: Timestamp,
+    pub(crate) dumps: Dumps,
 }
 
 /// A group while its closures run.
@@ -234,6 +236,7 @@ impl Committer {
         for (job, own) in running.done {
             job.finish(own.map_or_else(|| outcome.clone(), Err));
         }
+        self.dumps.grown(self.writer.end().lsn);
     }
 
     fn apply(&mut self, overlay: &mut Overlay, end: End) -> Result<()> {
@@ -278,6 +281,7 @@ impl Committer {
 
     /// Hands the index to the disk and writes the clean mark.
     fn close(&mut self) -> Result<()> {
+        self.dumps.stop();
         let result = self.shared.close(self.writer.end().lsn);
         self.shared.feed.end();
         result

@@ -7,6 +7,7 @@ pub mod body;
 mod codec;
 mod committer;
 pub mod draft;
+mod dump;
 mod engine;
 pub mod error;
 #[cfg(test)]

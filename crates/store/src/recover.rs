@@ -5,15 +5,18 @@
 //! | nothing | created |
 //! | clean mark, index ends where the log ends | opened |
 //! | in use on this boot (killed) | opened, log after `applied` replayed |
-//! | in use on another boot, `rebuilding`, `doubtful`, or no state | index moved aside, rebuilt from the log |
-//! | index refuses to open, panics, is another store's, ahead of the log or without `applied` | the same |
+//! | in use on another boot, `rebuilding`, or no state | index moved aside, rebuilt from the newest good snapshot and the log after it |
+//! | `doubtful` | index moved aside, rebuilt from the whole log; its snapshots are removed |
+//! | index refuses to open, panics, is another store's, ahead of the log or without `applied` | rebuilt, as after another boot |
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::codec;
 use crate::committer::Applied;
+use crate::dump::{self, Dumped};
 use crate::engine::{self, Engine};
 use crate::error::{Error, Result};
 use crate::id::Lsn;
@@ -31,6 +34,8 @@ use crate::store::{Options, Report};
 const COLLECT: usize = 32 * 1024 * 1024;
 /// Writes of one batch during replay. Replay may be repeated, so batches need not be transactions.
 const BATCH: usize = 4_096;
+/// How often a long replay tells how far it is.
+const TELL: Duration = Duration::from_secs(5);
 
 /// An opened store before its committer runs.
 pub(crate) struct Opened {
@@ -50,6 +55,7 @@ pub(crate) fn open(folder: &Path, options: &Options, disk: &Disk) -> Result<Open
     }
     let lock = Lock::take(folder)?;
     clear_tmp(&folder.join("tmp"))?;
+    dump::tidy(folder)?;
     let state = State::read(folder)?;
     let segments = Arc::new(Segments::list(&folder.join("log"))?);
     let seed = find_log(folder, &segments, disk, state.as_ref())?;
@@ -171,6 +177,18 @@ fn size(folder: &Path) -> u64 {
         .sum()
 }
 
+/// A snapshot that is read without error; a damaged one is told and left.
+fn good(read: Result<Dumped>) -> Result<Option<Dumped>> {
+    match read {
+        Ok(dumped) => Ok(Some(dumped)),
+        Err(error @ (Error::NoSpace(_) | Error::Newer { .. })) => Err(error),
+        Err(error) => {
+            tracing::error!(%error, "leave damaged snapshot");
+            Ok(None)
+        }
+    }
+}
+
 struct Opening<'a> {
     folder: &'a Path,
     options: &'a Options,
@@ -193,6 +211,7 @@ impl Opening<'_> {
         {
             self.floor = *end;
         }
+        let doubtful = matches!(&state, Some(state) if state.left == Left::Doubtful);
         let trusted = match state.map(|state| state.left) {
             Some(Left::Clean(_)) => Ok(()),
             Some(Left::Open(on)) if on == boot() => Ok(()),
@@ -210,7 +229,7 @@ impl Opening<'_> {
             },
             Err(reason) => reason.to_owned(),
         };
-        self.rebuild(&path, reason)
+        self.rebuild(&path, reason, doubtful)
     }
 
     /// Opens an index that should be right, checks it and replays what it lacks.
@@ -243,33 +262,120 @@ impl Opening<'_> {
         if applied.lsn == end.0 {
             return Ok((engine, applied));
         }
-        let applied = self.replay(engine.as_ref(), applied)?;
+        let applied = self
+            .replay(engine.as_ref(), applied, Lsn(0))?
+            .expect("a replay that is whole from 0 on is never refused");
         Ok((engine, applied))
     }
 
-    /// Makes a new index from the log.
-    fn rebuild(&mut self, path: &Path, reason: String) -> Result<(Box<dyn Engine>, Applied)> {
+    /// Makes a new index: from the newest good snapshot and the log after it, or from all of the log.
+    /// Snapshots of an index that had damaged records are not used: what is wrong with it may be in
+    /// them, too.
+    fn rebuild(
+        &mut self,
+        path: &Path,
+        reason: String,
+        doubtful: bool,
+    ) -> Result<(Box<dyn Engine>, Applied)> {
+        let left = if doubtful {
+            Left::Doubtful
+        } else {
+            Left::Rebuilding
+        };
         State {
             store: self.seed,
-            left: Left::Rebuilding,
+            left,
         }
         .write(self.folder)?;
         if path.exists() {
             self.move_aside(path)?;
+        }
+        let started = Instant::now();
+        let mut made = None;
+        let snapshots = if doubtful {
+            Vec::new()
+        } else {
+            dump::list(self.folder)?
+        };
+        for (begin, file) in snapshots {
+            made = self.load_snapshot(path, &file)?;
+            if made.is_some() {
+                self.report.snapshot = Some(begin);
+                break;
+            }
+        }
+        let (engine, applied) = match made {
+            Some(made) => made,
+            None => self.read_log(path)?,
+        };
+        engine.flush()?;
+        if doubtful {
+            dump::forget(self.folder)?;
+        }
+        // A store that is being created has nothing to rebuild.
+        if applied.number.0 > 0 {
+            let commits = self.report.replayed;
+            let from = self.report.snapshot.unwrap_or_default().0;
+            let millis = started.elapsed().as_millis();
+            tracing::warn!(reason, commits, from, millis, "rebuild index");
+            self.report.rebuilt = Some(reason);
+        }
+        Ok((engine, applied))
+    }
+
+    /// `None` when the snapshot cannot be used.
+    fn load_snapshot(
+        &mut self,
+        path: &Path,
+        file: &Path,
+    ) -> Result<Option<(Box<dyn Engine>, Applied)>> {
+        let Some(dumped) = self.usable(file)? else {
+            return Ok(None);
+        };
+        tracing::info!(file = %file.display(), records = dumped.pairs, "load snapshot");
+        let engine = self.empty(path)?;
+        let loaded = dump::load(file, self.seed, engine.as_ref());
+        if good(loaded)? != Some(dumped) {
+            return Ok(None);
+        }
+        let applied = self.replay(engine.as_ref(), dumped.begin, dumped.end)?;
+        Ok(applied.map(|applied| (engine, applied)))
+    }
+
+    /// What a snapshot holds, if it is whole and the log reaches its end.
+    fn usable(&mut self, file: &Path) -> Result<Option<Dumped>> {
+        let Some(dumped) = good(dump::verify(file, self.seed))? else {
+            return Ok(None);
+        };
+        // What the index had was durable before it got there.
+        self.floor = self.floor.max(dumped.end);
+        let reached = dumped.end <= scan::length(self.segments)?;
+        if !reached {
+            tracing::error!(file = %file.display(), "leave snapshot that goes further than the log");
+        }
+        Ok(reached.then_some(dumped))
+    }
+
+    fn read_log(&mut self, path: &Path) -> Result<(Box<dyn Engine>, Applied)> {
+        let engine = self.empty(path)?;
+        let applied = self
+            .replay(engine.as_ref(), Applied::default(), Lsn(0))?
+            .expect("a replay that is whole from 0 on is never refused");
+        Ok((engine, applied))
+    }
+
+    /// A new index without records.
+    fn empty(&self, path: &Path) -> Result<Box<dyn Engine>> {
+        if path.exists() {
+            std::fs::remove_dir_all(path)
+                .map_err(|error| Error::io(format!("removing {}", path.display()), &error))?;
         }
         // The engine would create it for everybody to read.
         make_folder(path)?;
         let engine = engine::open(path, self.options.cache)?;
         let owner = keys::seal(keys::STORE, &codec::encode(&self.seed));
         engine.apply(&mut [(keys::STORE.to_vec(), Some(owner))].into_iter())?;
-        let applied = self.replay(engine.as_ref(), Applied::default())?;
-        engine.flush()?;
-        // A store that is being created has nothing to rebuild.
-        if applied.number.0 > 0 {
-            tracing::warn!(reason, commits = self.report.replayed, "rebuild index");
-            self.report.rebuilt = Some(reason);
-        }
-        Ok((engine, applied))
+        Ok(engine)
     }
 
     /// Keeps the newest index that was given up, for whoever wants to know why.
@@ -300,8 +406,14 @@ impl Opening<'_> {
         std::fs::rename(path, aside).map_err(|error| failed(&error))
     }
 
-    /// Applies the log after `from`, cuts its torn tail, and reports.
-    fn replay(&mut self, engine: &dyn Engine, from: Applied) -> Result<Applied> {
+    /// Applies the log after `from`, cuts its torn tail, and reports. `None` when commits before `whole` are
+    /// lost: what is in the index then is not what the log says.
+    fn replay(
+        &mut self,
+        engine: &dyn Engine,
+        from: Applied,
+        whole: Lsn,
+    ) -> Result<Option<Applied>> {
         let mut sink = Sink {
             engine,
             writes: BTreeMap::new(),
@@ -312,10 +424,24 @@ impl Opening<'_> {
             lsn: Lsn(from.lsn),
             group: from.group,
         };
-        let found = scan::scan(self.segments, self.seed, begin, self.floor, &mut |commit| {
-            sink.take(commit)
-        })?;
+        let total = scan::length(self.segments)?;
+        let mut pace = Pace::new(from.lsn);
+        let found = scan::scan(
+            self.segments,
+            self.seed,
+            begin,
+            self.floor,
+            &mut |at, commit| {
+                pace.reached(at, total);
+                sink.take(commit)
+            },
+        )?;
         self.cut(&found)?;
+        self.report.cut += found.torn;
+        if let Some(lost) = found.lost_from.filter(|lost| *lost < whole) {
+            tracing::error!(lsn = lost.0, "leave snapshot: commits of its time are lost");
+            return Ok(None);
+        }
         sink.applied.lsn = found.end.lsn.0;
         sink.applied.group = found.end.group;
         sink.spill()?;
@@ -328,9 +454,8 @@ impl Opening<'_> {
             tracing::error!(what, "find damage in the log");
         }
         self.report.replayed += found.commits;
-        self.report.cut += found.torn;
         self.report.damaged.extend(found.damaged);
-        Ok(applied)
+        Ok(Some(applied))
     }
 
     fn cut(&self, found: &Found) -> Result<()> {
@@ -357,6 +482,47 @@ impl Opening<'_> {
                 .map_err(failed)?;
         }
         Ok(())
+    }
+}
+
+/// Tells from time to time how far a replay is, and how quick.
+struct Pace {
+    begun: Instant,
+    told: Instant,
+    from: u64,
+    commits: u64,
+}
+
+impl Pace {
+    fn new(from: u64) -> Self {
+        let now = Instant::now();
+        Self {
+            begun: now,
+            told: now,
+            from,
+            commits: 0,
+        }
+    }
+
+    fn reached(&mut self, at: Lsn, total: Lsn) {
+        self.commits += 1;
+        if self.told.elapsed() < TELL {
+            return;
+        }
+        self.told = Instant::now();
+        let millis = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let per_second = self.commits.saturating_mul(1_000) / millis.max(1);
+        let (done, of) = (
+            at.0.saturating_sub(self.from),
+            total.0 - self.from.min(total.0),
+        );
+        tracing::info!(
+            octets = done,
+            of,
+            commits = self.commits,
+            per_second,
+            "replay log"
+        );
     }
 }
 

@@ -10,6 +10,7 @@ use crate::body::{Body, NewBody};
 use crate::codec;
 use crate::committer::{Closure, Command, Committer, Job, WAITING};
 use crate::draft::Draft;
+use crate::dump::Dumps;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::feed::{Feed, Topic, Watcher};
@@ -32,6 +33,9 @@ pub struct Options {
     pub cache: u64,
     /// A log segment is closed past this size, octets (256 MiB).
     pub segment: u64,
+    /// A snapshot of the index is taken when the log grew by this many octets since the last one, or by
+    /// twice the size of that one if that is more (256 MiB: read again in a few seconds).
+    pub snapshot: u64,
 }
 
 impl Default for Options {
@@ -39,6 +43,7 @@ impl Default for Options {
         Self {
             cache: 64 * 1024 * 1024,
             segment: 256 * 1024 * 1024,
+            snapshot: 256 * 1024 * 1024,
         }
     }
 }
@@ -50,6 +55,8 @@ pub struct Report {
     pub replayed: u64,
     /// Why the index was rebuilt, if it was.
     pub rebuilt: Option<String>,
+    /// Where the snapshot stands in the log that the rebuild began with; `None` when it read all of the log.
+    pub snapshot: Option<Lsn>,
     /// Octets of a torn tail that were cut.
     pub cut: u64,
     /// Damaged frames in the middle: where, and what they held as far as known.
@@ -88,7 +95,7 @@ impl Drop for Inner {
 
 /// What readers and the committer share.
 pub(crate) struct Shared {
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// The store's number: seed of checksums.
     pub(crate) seed: u64,
     /// `None` once closed. Written only while a group becomes visible, so that a reader sees one state.
@@ -203,11 +210,13 @@ impl Store {
             lock: Mutex::new(Some(lock)),
         });
         let (number, time) = (applied.number, applied.time);
+        let dumps = Dumps::start(&shared, disk, options.snapshot)?;
         let mut committer = Committer {
             shared: Arc::clone(&shared),
             writer,
             number,
             time,
+            dumps,
         };
         match format {
             None => first_transaction(&mut committer)?,
@@ -332,6 +341,11 @@ impl Store {
 
 #[cfg(test)]
 impl Store {
+    /// What readers and the committer share.
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0.shared
+    }
+
     /// Puts octets into the index that no seal matches.
     pub(crate) fn damage(&self, key: &[u8]) {
         let engine = self.0.shared.engine.read().unwrap();

@@ -41,6 +41,8 @@ pub(crate) struct Found {
     pub(crate) commits: u64,
     /// Octets before the end that may have held commits and could not be read.
     pub(crate) lost: u64,
+    /// Where the first of them stand, or the group that they are in.
+    pub(crate) lost_from: Option<Lsn>,
 }
 
 /// The store's number from the first readable segment head.
@@ -69,7 +71,7 @@ pub(crate) fn scan(
     seed: u64,
     from: End,
     floor: Lsn,
-    commit: &mut dyn FnMut(Commit) -> Result<()>,
+    commit: &mut dyn FnMut(Lsn, Commit) -> Result<()>,
 ) -> Result<Found> {
     let mut found = Found {
         end: from,
@@ -92,7 +94,7 @@ pub(crate) fn scan(
     for (index, segment) in all.iter().enumerate().skip(begin) {
         let mut pages = Pages::open(segments, segment, seed)?;
         if let Some(expected) = expected.filter(|expected| *expected != segment.first) {
-            found.lost += segment.first.saturating_sub(expected);
+            found.lose(expected, segment.first.saturating_sub(expected));
             found.report(format!(
                 "{}: octets before this segment are missing",
                 segment.path.display()
@@ -120,8 +122,8 @@ pub(crate) fn scan(
     }
     let missing = floor.0.saturating_sub(found.end.lsn.0);
     if missing > 0 {
-        found.lost += missing;
         let end = found.end.lsn;
+        found.lose(end.0, missing);
         found.report(format!(
             "LSN {end}: {missing} octets at the end are missing"
         ));
@@ -130,6 +132,13 @@ pub(crate) fn scan(
 }
 
 impl Found {
+    fn lose(&mut self, at: u64, octets: u64) {
+        self.lost += octets;
+        if octets > 0 {
+            self.lost_from.get_or_insert(Lsn(at));
+        }
+    }
+
     fn report(&mut self, what: String) {
         if self.damaged.len() < DESCRIBED {
             self.damaged.push(what);
@@ -144,7 +153,7 @@ struct Walk<'a> {
     floor: Lsn,
     /// No segment follows.
     last: bool,
-    commit: &'a mut dyn FnMut(Commit) -> Result<()>,
+    commit: &'a mut dyn FnMut(Lsn, Commit) -> Result<()>,
 }
 
 /// Frames between two places.
@@ -173,7 +182,7 @@ impl Walk<'_> {
                 (Stretch::default(), None)
             };
             if let Some(next) = next.filter(|_| stretch.bad.is_empty()) {
-                self.take(stretch)?;
+                self.take(at, stretch)?;
                 at = next;
             } else {
                 // Damaged. Was it durable once?
@@ -193,11 +202,11 @@ impl Walk<'_> {
                 if stretch.bad.is_empty() {
                     stretch.bad.push(self.describe(at, stop));
                 }
-                self.found.lost += stretch.lost;
+                self.found.lose(at, stretch.lost);
                 for what in std::mem::take(&mut stretch.bad) {
                     self.found.report(what);
                 }
-                self.take(stretch)?;
+                self.take(at, stretch)?;
                 at = stop;
             }
             if let Some(group) = group {
@@ -209,10 +218,11 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn take(&mut self, stretch: Stretch) -> Result<()> {
+    /// Hands over the commits of what stood at `at`.
+    fn take(&mut self, at: u64, stretch: Stretch) -> Result<()> {
         for commit in stretch.commits {
             self.found.commits += 1;
-            (self.commit)(commit)?;
+            (self.commit)(Lsn(at), commit)?;
         }
         Ok(())
     }

@@ -88,10 +88,16 @@ impl Log {
 
     fn scan(&self, floor: Lsn) -> (Found, Vec<u64>) {
         let commits = Mutex::new(Vec::new());
-        let found = scan(&self.segments, SEED, End::default(), floor, &mut |commit| {
-            commits.lock().unwrap().push(commit.number.0);
-            Ok(())
-        })
+        let found = scan(
+            &self.segments,
+            SEED,
+            End::default(),
+            floor,
+            &mut |_, commit| {
+                commits.lock().unwrap().push(commit.number.0);
+                Ok(())
+            },
+        )
         .unwrap();
         (found, commits.into_inner().unwrap())
     }
@@ -122,7 +128,7 @@ fn a_whole_log_is_walked_whole() {
         group: 2,
     };
     let mut commits = Vec::new();
-    let mut take = |commit: Commit| {
+    let mut take = |_: Lsn, commit: Commit| {
         commits.push(commit.number.0);
         Ok(())
     };
@@ -255,7 +261,7 @@ fn segments_follow_one_another_and_a_begun_one_is_removed() {
         let frame = frame::whole(Kind::Segment, &payload, Lsn(end), 0).unwrap();
         std::fs::write(log.segments.path(end), &frame[..head]).unwrap();
         let segments = Segments::list(log.folder.path()).unwrap();
-        let found = scan(&segments, SEED, End::default(), Lsn(0), &mut |_| Ok(())).unwrap();
+        let found = scan(&segments, SEED, End::default(), Lsn(0), &mut |_, _| Ok(())).unwrap();
         assert_eq!(
             (found.end.lsn.0, found.unused.len(), found.torn),
             (end, 1, 0),

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -43,13 +43,14 @@ impl Disk {
     fn ask(&self, act: Act) -> io::Result<()> {
         self.0.as_ref().map_or(Ok(()), |fault| fault(act))
     }
-    /// Creates a file that must not exist.
+    /// Creates a file that must not exist, for its owner only.
     pub(crate) fn create(&self, path: &Path) -> io::Result<File> {
         self.ask(Act::Create)?;
         File::options()
             .read(true)
             .write(true)
             .create_new(true)
+            .mode(0o600)
             .open(path)
     }
     /// Writes all octets at a place.

@@ -12,11 +12,12 @@ use congvu_store::{
 pub(crate) const ACCOUNT: AccountId = AccountId(1);
 pub(crate) const LEDGER: LedgerId = LedgerId(1);
 
-/// Small segments, so that rolling is tested everywhere.
+/// Small segments and frequent snapshots, so that both are tested everywhere.
 pub(crate) fn options() -> Options {
     Options {
         cache: 1024 * 1024,
         segment: 64 * 1024,
+        snapshot: 32 * 1024,
     }
 }
 
@@ -166,7 +167,11 @@ pub(crate) fn copy(from: &Path, to: &Path) {
         if entry.file_type().unwrap().is_dir() {
             copy(&entry.path(), &target);
         } else {
-            std::fs::copy(entry.path(), target).unwrap();
+            match std::fs::copy(entry.path(), target) {
+                // A snapshot that was finished, or replaced by a newer one, meanwhile.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                copied => drop(copied.unwrap()),
+            }
         }
     }
 }
