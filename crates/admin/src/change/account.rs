@@ -69,6 +69,9 @@ pub enum AccountChange {
     Remove {
         /// Which.
         address: String,
+        /// Only if it is of this kind: who removes a post must not take a person by a slip.
+        #[serde(default)]
+        kind: Option<Kind>,
     },
     /// Creates all accounts of a CSV file, or none. See [`crate::import`].
     Import {
@@ -145,9 +148,14 @@ impl AccountChange {
                 let id = account(tx, address)?.id;
                 edit::set_enabled(tx, id, false)?
             }
-            Self::Remove { address } => {
-                let id = account(tx, address)?.id;
-                edit::remove(tx, id)?
+            Self::Remove { address, kind } => {
+                let found = account(tx, address)?;
+                if kind.is_some_and(|kind| kind != found.kind) {
+                    return Err(Error::Invalid(format!(
+                        "{address} is a person, not a post; nothing was removed (congvu account remove removes persons)"
+                    )));
+                }
+                edit::remove(tx, found.id)?
             }
             Self::Import { .. } => {
                 return Err(Error::Invalid(

@@ -81,12 +81,15 @@ async fn a_whole_agency_is_set_up_and_taken_down() {
         }),
         Change::Account(AccountChange::Remove {
             address: "an@xa.test".into(),
+            kind: None,
         }),
         Change::Account(AccountChange::Remove {
             address: "binh@xa.test".into(),
+            kind: None,
         }),
         Change::Account(AccountChange::Remove {
             address: "vanthu@xa.test".into(),
+            kind: Some(Kind::Post),
         }),
         Change::Domain(DomainChange::Remove {
             domain: "XA.test".into(),
@@ -154,6 +157,14 @@ async fn refusals_say_what_and_why() {
             operator("an@xa.test", "an@xa.test"),
             Reason::Invalid,
             "only a post",
+        ),
+        (
+            Change::Account(AccountChange::Remove {
+                address: "an@xa.test".into(),
+                kind: Some(Kind::Post),
+            }),
+            Reason::Invalid,
+            "is a person, not a post",
         ),
         (
             alias("x@xa.test", &[]),

@@ -198,7 +198,7 @@ impl Verb {
             Self::Set(set) => set.plan(),
             Self::Enable(which) => enable(which),
             Self::Disable(which) => disable(which),
-            Self::Remove(which) => remove(which),
+            Self::Remove(which) => remove(which, None),
             Self::Import { file, dry_run } => {
                 let csv = Plain(Secret::new(read_file(&file, IMPORT_OCTETS)?));
                 if std::str::from_utf8(csv.0.expose()).is_err() {
@@ -234,9 +234,10 @@ fn disable(which: Which) -> Plan {
     .into()
 }
 
-fn remove(which: Which) -> Plan {
+fn remove(which: Which, kind: Option<Kind>) -> Plan {
     Change::Account(AccountChange::Remove {
         address: which.address,
+        kind,
     })
     .into()
 }
@@ -282,7 +283,7 @@ impl PostVerb {
             Self::Set(set) => set.plan(),
             Self::Enable(which) => enable(which),
             Self::Disable(which) => disable(which),
-            Self::Remove(which) => remove(which),
+            Self::Remove(which) => remove(which, Some(Kind::Post)),
         })
     }
 }
