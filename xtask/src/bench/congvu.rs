@@ -82,7 +82,9 @@ impl Congvu {
             .spawn()
             .map_err(|error| format!("{}: {error}", self.program.display()))?;
         let child = self.child.insert(child);
-        while TcpStream::connect(self.mx).is_err() {
+        // The control socket comes last.
+        let control = self.folder.join("control.sock");
+        while TcpStream::connect(self.mx).is_err() || !control.exists() {
             if start.elapsed() > START || matches!(child.try_wait(), Ok(Some(_))) {
                 return Err(format!(
                     "congvu does not start; its log is in {}",

@@ -150,7 +150,15 @@ impl Peer {
                 "retry" => "error",
                 other => other,
             };
-            let _ = writeln!(master, "{service} unix n - n {wakeup} {most} {program}");
+            let private = if matches!(service, "cleanup" | "qmgr") {
+                "n"
+            } else {
+                "-"
+            };
+            let _ = writeln!(
+                master,
+                "{service} unix {private} - n {wakeup} {most} {program}"
+            );
         }
         master.push_str("postlog unix-dgram n - n - 1 postlogd\n");
         self.write("postfix/etc/master.cf", &master)?;
