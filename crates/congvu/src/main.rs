@@ -19,6 +19,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use config::{Config, Problem};
 
+/// glibc's allocator keeps a heap for every thread: large transactions leave it in pieces, and the searches through
+/// them took a fifth of the time of receiving mail.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The official mail system of state agencies: SMTP and IMAP over one mailstore.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
