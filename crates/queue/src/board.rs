@@ -200,6 +200,8 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::route::Peer;
+    use congvu_smtp::client::TlsPolicy;
     use congvu_store::Timestamp;
     use congvu_store::queue::Lane;
 
@@ -252,7 +254,13 @@ mod tests {
     #[test]
     fn a_relay_gets_all_domains_of_an_entry_at_once() {
         let mut board = Board::default();
-        let relay = Destination::Server("relay.test".into(), 25);
+        let relay = Destination::Server(Peer {
+            host: "relay.test".into(),
+            port: 25,
+            lmtp: false,
+            tls: TlsPolicy::Never,
+            login: None,
+        });
         for (entry, domain) in [(1, "a.test"), (1, "b.test"), (2, "a.test")] {
             board.offer(&task(Lane::Normal, entry, domain), &relay);
         }

@@ -42,15 +42,27 @@ pub enum Way {
 pub(crate) enum Destination {
     /// The servers of a domain.
     Domain(String),
-    /// A server of ours: host and port.
-    Server(String, u16),
+    /// A server of ours.
+    Server(Peer),
+}
+
+/// A server that routes name, and how it is spoken to. Tasks of routes that differ in this never share a
+/// connection: what one route demands (a verified certificate) the session of another has not checked.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Peer {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) lmtp: bool,
+    pub(crate) tls: TlsPolicy,
+    /// The login name.
+    pub(crate) login: Option<String>,
 }
 
 impl std::fmt::Display for Destination {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Domain(domain) => f.write_str(domain),
-            Self::Server(host, port) => write!(f, "{host}:{port}"),
+            Self::Server(peer) => write!(f, "{}:{}", peer.host, peer.port),
         }
     }
 }
@@ -90,7 +102,13 @@ impl Route {
     pub(crate) fn destination(&self, domain: &str) -> Destination {
         match &self.to {
             Way::Direct => Destination::Domain(domain.to_owned()),
-            Way::Relay(host) | Way::Lmtp(host) => Destination::Server(host.clone(), self.port),
+            Way::Relay(host) | Way::Lmtp(host) => Destination::Server(Peer {
+                host: host.clone(),
+                port: self.port,
+                lmtp: matches!(self.to, Way::Lmtp(_)),
+                tls: self.tls,
+                login: self.credentials.as_ref().map(|login| login.name.clone()),
+            }),
         }
     }
 

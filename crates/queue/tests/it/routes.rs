@@ -2,6 +2,7 @@
 
 use congvu_queue::{Route, Way};
 use congvu_smtp::client::TlsPolicy;
+use congvu_store::queue::QueueRead;
 
 use crate::remote::Remote;
 use crate::world::World;
@@ -91,5 +92,42 @@ async fn a_domain_that_has_become_ours_is_reached_through_our_own_door() {
     world.run();
     remote.message().await;
     world.emptied().await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn routes_with_other_demands_do_not_share_a_session() {
+    let mut relay = Remote::start(|_, _| None).await;
+    let mut world = World::new(&[]).await;
+    let port = relay.address.port();
+    let to = || Way::Relay("127.0.0.1".into());
+    world.settings.routes = vec![
+        route(to(), port),
+        Route {
+            domain: "secret.test".into(),
+            tls: TlsPolicy::Required,
+            ..route(to(), port)
+        },
+    ];
+    let id = world
+        .send("an@bo.test", &["a@x.test", "b@secret.test"])
+        .await;
+    world.run();
+    relay.hear("MAIL").await;
+    assert_eq!(relay.hear("RCPT").await.1, "RCPT TO:<a@x.test>");
+    relay.message().await;
+    // The second one is tried on a connection of its own, and waits: the relay offers no TLS.
+    world
+        .until("it waits", async |world| {
+            let rcpts = world
+                .store
+                .read(move |r| r.queue_rcpts(id, None, 1000))
+                .await
+                .unwrap();
+            rcpts
+                .iter()
+                .any(|rcpt| rcpt.address == "b@secret.test" && rcpt.attempts > 0)
+        })
+        .await;
     world.stop().await;
 }

@@ -15,7 +15,7 @@ pub enum Protocol {
 
 /// When to encrypt. On an implicit-TLS port the driver calls `secured` before the first step, which
 /// satisfies every policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TlsPolicy {
     /// In the clear.
     Never,
