@@ -8,6 +8,15 @@ use crate::params;
 use crate::summary::{Envelope, Mailbox, Part};
 use crate::words;
 
+/// All mailboxes of the From field of a header block, for whoever judges them: an envelope keeps only as many
+/// as all its fields may have together. `None`: more than [`crate::guard::ADDRESSES_MAX`].
+pub fn authors(block: &[u8]) -> Option<Vec<Mailbox>> {
+    let mut budget = Budget::default();
+    let value = header::find(block, "From").map_or(b"".as_slice(), |field| field.value);
+    let list = list::parse(value, &mut budget);
+    (!budget.exceeded).then_some(list)
+}
+
 /// Reads the envelope of a header block. Of a field that may stand once, the first one counts; several
 /// To, Cc or Bcc are read as one list.
 pub(crate) fn read(block: &[u8], budget: &mut Budget) -> Envelope {

@@ -25,5 +25,6 @@ mod walk;
 pub mod words;
 
 pub use address::{Address, AddressError};
+pub use envelope::authors;
 pub use stored::SummaryError;
 pub use summary::{Envelope, Mailbox, Part, Summary, summarize};

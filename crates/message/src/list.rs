@@ -98,9 +98,9 @@ impl Reader<'_> {
                     });
                 }
                 b'<' => {
+                    self.divide(budget);
                     self.cursor.bump();
-                    let angle = self.angle();
-                    self.current.angle.get_or_insert(angle);
+                    self.current.angle = Some(self.angle());
                 }
                 b',' | b';' => {
                     self.cursor.bump();
@@ -124,6 +124,11 @@ impl Reader<'_> {
                 }
                 b'@' => {
                     self.cursor.bump();
+                    if self.current.angle.is_some() {
+                        let word = self.current.words.pop();
+                        self.divide(budget);
+                        self.current.words.extend(word);
+                    }
                     self.current.words.push(Word {
                         bytes: b"@".to_vec(),
                         at: true,
@@ -158,6 +163,14 @@ impl Reader<'_> {
         }
         self.finish(budget);
         self.end_group();
+    }
+
+    /// `<an@x.test> <binh@y.test>`, `<an@x.test> binh@y.test`: a comma is missing. Mail programs differ in which
+    /// of the two they show, so whoever judges an author must see both.
+    fn divide(&mut self, budget: &mut Budget) {
+        if self.current.angle.is_some() {
+            self.finish(budget);
+        }
     }
 
     /// An atom, or a whole encoded word with whatever it holds (`=?utf-8?Q?Nguyễn,_An?=`).
@@ -400,6 +413,15 @@ mod tests {
         check("@", &[(None, Some(""), Some(""))]);
         check("(((((", &[]);
         check("\"", &[(None, Some(""), Some(""))]);
+        let two = [
+            (None, Some("a"), Some("x.test")),
+            (None, Some("b"), Some("y.test")),
+        ];
+        check("<a@x.test> <b@y.test>", &two);
+        check("<a@x.test> b@y.test", &two);
+        check("<a@x.test> b @ y.test", &two);
+        check("<a@x.test><b@y.test>", &two);
+        check("<a@x.test> B", &[(Some("B"), Some("a"), Some("x.test"))]);
         check("a@x.test\0\x1b", &[(None, Some("a"), Some("x.test"))]);
     }
 

@@ -130,7 +130,8 @@ async fn receive(
         .message_id
         .clone()
         .filter(|id| id.len() <= MESSAGE_ID_MOST);
-    if let Verdict::Refuse(refusal) = judge_author(connection, &shared.directory, &envelope).await?
+    if let Verdict::Refuse(refusal) =
+        judge_author(connection, &shared.directory, &arrived.header.octets).await?
     {
         return Err(refusal);
     }

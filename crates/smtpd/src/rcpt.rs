@@ -43,10 +43,14 @@ impl Accepted {
     }
 }
 
-/// Resolves a recipient or says why not. `size` is the declared size, 0 when none was.
+/// Roles that the server itself has, under its own name: reports come from `postmaster@` it.
+const ROLES: [&str; 2] = ["postmaster", "abuse"];
+
+/// Resolves a recipient or says why not. `hostname` is the server's own; `size` is the declared size, 0 when none was.
 pub(crate) async fn accept(
     connection: &Connection,
     directory: &Directory,
+    hostname: &str,
     rcpt: Rcpt,
     size: u64,
 ) -> Result<Accepted, Refusal> {
@@ -68,6 +72,9 @@ pub(crate) async fn accept(
     let address = Address::parse(&rcpt.to).map_err(Refusal::Rcpt)?;
     let resolution = match directory.resolve(&address).await {
         Err(congvu_directory::Error::TooMany(_)) => return Err(Refusal::GroupTooLarge(address)),
+        Ok(Resolution::Foreign) if is_role(&address, hostname) => {
+            directory.resolve_postmaster().await?
+        }
         resolution => resolution?,
     };
     let targets = match resolution {
@@ -100,6 +107,12 @@ pub(crate) async fn accept(
         targets,
         single,
     })
+}
+
+/// `postmaster@` or `abuse@` the server's name (RFC 2142, RFC 5321 section 4.5.1).
+fn is_role(address: &Address, hostname: &str) -> bool {
+    address.domain.eq_ignore_ascii_case(hostname)
+        && ROLES.contains(&address.split_detail().0.to_ascii_lowercase().as_str())
 }
 
 /// Whether mail may go to this foreign address from here.

@@ -34,6 +34,10 @@ pub(crate) enum Refusal {
         /// The mailbox.
         from: String,
     },
+    /// The From field names no address.
+    NoAuthor,
+    /// The From field names more addresses than are looked at.
+    TooManyAuthors,
     /// Larger than our limit, in octets.
     TooLarge(u64),
     /// More RCPT commands than our limit.
@@ -106,6 +110,16 @@ impl Refusal {
                 format!(
                     "{login} may not write as From <{from}>: neither its own address nor of a post it operates"
                 ),
+            ),
+            Self::NoAuthor => (
+                550,
+                (5, 6, 0),
+                "Malformed message: the From field names no address".to_owned(),
+            ),
+            Self::TooManyAuthors => (
+                550,
+                (5, 6, 0),
+                "Malformed message: the From field names too many addresses".to_owned(),
             ),
             Self::TooLarge(limit) => (
                 552,

@@ -115,7 +115,14 @@ impl Session {
     async fn rcpt(&mut self, rcpt: Rcpt) -> Result<(), Refusal> {
         let transaction = self.transaction.as_ref().ok_or(Refusal::Failed)?;
         let size = transaction.sender.mail.size.unwrap_or(0);
-        let accepted = rcpt::accept(&self.connection, &self.shared.directory, rcpt, size).await;
+        let accepted = rcpt::accept(
+            &self.connection,
+            &self.shared.directory,
+            &self.shared.settings.hostname,
+            rcpt,
+            size,
+        )
+        .await;
         let guessing = self.connection.kind == Kind::Mx && !self.connection.relay_peer;
         if guessing && matches!(accepted, Err(Refusal::NoUser(_))) {
             self.misses += 1;

@@ -5,8 +5,8 @@
 //! recipients is `policy`.
 
 use congvu_directory::Directory;
+use congvu_message::Address;
 use congvu_message::header::HeaderError;
-use congvu_message::{Address, Envelope};
 use congvu_smtp::ask::Kind;
 
 use crate::facts::Connection;
@@ -62,7 +62,7 @@ fn malformed(connection: &Connection, header: &Header) -> Option<HeaderError> {
 pub(crate) async fn judge_author(
     connection: &Connection,
     directory: &Directory,
-    envelope: &Envelope,
+    header: &[u8],
 ) -> Result<Verdict, Refusal> {
     let Some(login) = connection.login.as_ref().filter(|_| connection.submits()) else {
         return Ok(Verdict::Accept);
@@ -73,8 +73,11 @@ pub(crate) async fn judge_author(
             from,
         })
     };
+    let Some(list) = congvu_message::authors(header) else {
+        return Ok(Verdict::Refuse(Refusal::TooManyAuthors));
+    };
     let mut authors = 0;
-    for mailbox in &envelope.from {
+    for mailbox in &list {
         let (Some(local), Some(host)) = (&mailbox.mailbox, &mailbox.host) else {
             continue;
         };
@@ -89,7 +92,7 @@ pub(crate) async fn judge_author(
         }
     }
     Ok(if authors == 0 {
-        not_yours(String::new())
+        Verdict::Refuse(Refusal::NoAuthor)
     } else {
         Verdict::Accept
     })

@@ -105,9 +105,12 @@ async fn recipients_are_known_or_refused() {
         "abuse@so.test",
         "AN@BO.TEST",
         "nguyen.an@bo.test",
+        "Postmaster@MX.bo.test",
+        "abuse@mx.bo.test",
     ] {
         client.say(&format!("RCPT TO:<{to}>"), "250").await;
     }
+    client.say("RCPT TO:<an@mx.bo.test>", "550 5.7.1").await;
 }
 
 #[tokio::test]

@@ -90,13 +90,19 @@ async fn authors_are_ones_own_or_of_a_post() {
         ("binh@bo.test", "550 5.7.1"),
         ("an@bo.test, binh@bo.test", "550 5.7.1"),
         ("an@bo.test <binh@bo.test>", "550 5.7.1"),
-        ("undisclosed:;", "550 5.7.1"),
+        ("undisclosed:;", "550 5.6.0"),
         ("an@bo.test\r\nFrom: binh@bo.test", "550 5.6.0"),
+        ("<an@bo.test> <binh@bo.test>", "550 5.7.1"),
+        ("<an@bo.test> binh@bo.test", "550 5.7.1"),
+        (" ", "550 5.6.0"),
     ] {
         // A receipt has a null reverse-path, and its author is still checked.
         client.envelope("", &["chi@so.test"]).await;
         client.data(&letter(from), reply).await;
     }
+    let many = format!("{}binh@bo.test", "an@bo.test,\r\n ".repeat(10_000));
+    client.envelope("", &["chi@so.test"]).await;
+    client.data(&letter(&many), "550 5.6.0").await;
     assert_eq!(house.count("chi@so.test").await, 3);
 }
 
