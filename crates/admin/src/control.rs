@@ -61,6 +61,14 @@ impl Allowed {
     }
 }
 
+/// The system's list of groups.
+const GROUPS: &str = "/etc/group";
+
+/// Whether the system has a group of this name, as [`ControlSocket::bind`] will want.
+pub fn group_exists(name: &str) -> bool {
+    std::fs::read_to_string(GROUPS).is_ok_and(|list| group_named(&list, name).is_some())
+}
+
 /// Finds a group in the system's list.
 fn group_named(list: &str, name: &str) -> Option<Group> {
     list.lines().find_map(|line| {
@@ -97,7 +105,7 @@ impl ControlSocket {
         let group = match group {
             None => None,
             Some(name) => {
-                let list = std::fs::read_to_string("/etc/group")?;
+                let list = std::fs::read_to_string(GROUPS)?;
                 let found = group_named(&list, name);
                 let missing = || {
                     io::Error::new(

@@ -18,7 +18,7 @@ pub enum Error {
     #[error("no such {0}: {1}")]
     Missing(&'static str, String),
     /// A file of accounts has errors; nothing was imported.
-    #[error("{} of the file's lines have errors; nothing was imported", .0.len())]
+    #[error("errors in the file: {}; nothing was imported", .0.len())]
     Import(Vec<LineError>),
     /// Only a running server can do it.
     #[error("no server is running")]

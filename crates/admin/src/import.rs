@@ -355,6 +355,12 @@ fn parse(text: &str) -> (Vec<Row>, Vec<LineError>) {
             columns: &columns,
             record: &record,
         };
+        if record.iter().any(|field| field.contains('\n')) {
+            // No column can hold a line break, so the rest of the file was taken for one field.
+            let message = "a quotation mark opens a field here that does not end on this line; the lines after it were not checked".to_owned();
+            errors.push(LineError { line, message });
+            continue;
+        }
         match row(line, &fields) {
             Ok(row) => rows.push(row),
             Err(found) => {
@@ -506,6 +512,15 @@ mod tests {
         assert_eq!(rows.len(), 1);
         let lines: Vec<u64> = errors.iter().map(|e| e.line).collect();
         assert_eq!(lines, [3, 3, 3, 5, 5, 6], "{errors:?}");
+    }
+
+    #[test]
+    fn a_quotation_mark_left_open_is_told_where_it_stands() {
+        let (rows, errors) = parse("address,name\nan@xa.test,\"An\n\nbinh@xa.test,B\n");
+        assert!(rows.is_empty());
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert_eq!(errors[0].line, 2);
+        assert!(errors[0].message.contains("quotation mark"), "{errors:?}");
     }
 
     #[test]
