@@ -219,7 +219,7 @@ impl Config {
         let config = section::config(&mut root);
         root.finish();
         verify::consistent(&config, &document, &problems);
-        if files && problems.is_empty() {
+        if files {
             verify::files(&config, &document, &problems);
         }
         problems.finish().map(|()| config)

@@ -101,10 +101,6 @@ impl Problems {
         found
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.found.borrow().is_empty()
-    }
-
     /// All problems in the order of their lines, if there are any.
     pub(super) fn finish(self) -> Result<(), Vec<Problem>> {
         let mut found = self.found.into_inner();

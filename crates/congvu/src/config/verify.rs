@@ -176,8 +176,24 @@ pub(super) fn files(config: &Config, document: &Spanned<DeTable<'_>>, problems: 
             "name a folder, or remove that file",
         );
     }
+    if let Some(group) = &config.control.group
+        && !congvu_admin::control::group_exists(group)
+    {
+        problems.add(
+            place.of(&["control", "group"]),
+            format!("control.group: there is no group {group} on this machine"),
+            "make it: groupadd --system NAME; or remove the line",
+        );
+    }
     let tls = place.inside("tls");
     for (number, file) in config.tls.certificates.iter().enumerate() {
+        if [&file.chain, &file.key]
+            .iter()
+            .any(|path| path.as_os_str().is_empty())
+        {
+            // Missing or wrong, and told as such.
+            continue;
+        }
         let here = tls.nth("certificate", number);
         if let Err(found) = ServerTls::load(std::slice::from_ref(file)) {
             for problem in found {
