@@ -58,6 +58,7 @@ impl World {
         let options = Options {
             cache: 8 << 20,
             segment: 16 << 20,
+            ..Options::default()
         };
         let (store, _) = Store::open(folder.path(), options).unwrap();
         let directory = Directory::new(store.clone());

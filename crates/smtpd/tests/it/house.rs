@@ -51,6 +51,7 @@ impl House {
         let options = Options {
             cache: 8 << 20,
             segment: 16 << 20,
+            ..Options::default()
         };
         let (store, _) = Store::open(folder.path(), options).expect("a store");
         let directory = Directory::new(store.clone());
