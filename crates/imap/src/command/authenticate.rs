@@ -24,7 +24,7 @@ pub(super) fn authenticate(p: &mut Parser<'_>) -> Parsed<Command> {
 /// ```
 pub(super) fn login(p: &mut Parser<'_>) -> Parsed<Command> {
     p.sp()?;
-    let name = p.astring()?;
+    let name = p.userid()?;
     p.sp()?;
     let password = Secret::new(p.astring()?);
     Ok(Command::Login { name, password })
@@ -48,6 +48,19 @@ mod tests {
             assert_eq!(parse_text(text).as_ref(), Ok(&expected));
         }
         all_refused(&["LOGIN", "LOGIN a", "LOGIN a b c", "LOGIN (a) b"]);
+    }
+
+    #[test]
+    fn imaplib_does_not_quote_the_name_of_a_post_and_its_reader() {
+        let expected = Command::Login {
+            name: b"vanthu@b.test*an@b.test".to_vec(),
+            password: Secret::new(*b"p*w"),
+        };
+        assert_eq!(
+            parse_text("LOGIN vanthu@b.test*an@b.test \"p*w\"").as_ref(),
+            Ok(&expected)
+        );
+        all_refused(&["LOGIN a p*w"]);
     }
 
     #[test]

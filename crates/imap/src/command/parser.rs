@@ -205,6 +205,21 @@ impl<'a> Parser<'a> {
     }
 
     /// ```text
+    /// userid = astring
+    /// ```
+    /// Deviates: an unquoted userid may contain list-wildcards. Python's imaplib never quotes it, and
+    /// `post*person` is how a person reads a post.
+    pub(crate) fn userid(&mut self) -> Parsed<Vec<u8>> {
+        match self.peek() {
+            Some(b'"' | b'{') => self.string(),
+            _ => match self.run(|b| is_astring_char(b) || matches!(b, b'*' | b'%')) {
+                [] => Err(Refusal::bad("Expected a string")),
+                atom => Ok(atom.to_vec()),
+            },
+        }
+    }
+
+    /// ```text
     /// string = quoted / literal
     /// quoted = DQUOTE *QUOTED-CHAR DQUOTE
     /// ```
