@@ -131,6 +131,16 @@ pub(crate) struct Described {
     pub(crate) arguments: String,
 }
 
+impl Described {
+    /// An act without arguments.
+    pub(crate) fn of(act: &str) -> Self {
+        Self {
+            act: act.to_owned(),
+            ..Self::default()
+        }
+    }
+}
+
 /// Takes the words from the change's own serialized form, `{noun: {verb: {arguments}}}`, so that a new act
 /// cannot be forgotten here.
 pub(crate) fn describe(change: &Change) -> Described {

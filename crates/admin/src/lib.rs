@@ -5,19 +5,24 @@
 //! transaction that makes it. Text for people is not made here, except the reasons of refusals.
 
 pub mod audit;
+pub mod backup;
 pub mod change;
+pub mod check;
 pub mod control;
 pub mod error;
 pub mod import;
+mod maildir;
 pub mod open;
 pub mod perform;
 pub mod query;
 pub mod reply;
 pub mod request;
+pub mod salvage;
+pub mod store;
 
 pub use change::Change;
 pub use error::{Error, Reason, Refusal, Result};
-pub use open::{Connection, connect};
+pub use open::{Connection, Site, connect};
 pub use perform::{Admin, Control, Facts};
 pub use query::Query;
 pub use reply::Reply;

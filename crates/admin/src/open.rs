@@ -3,10 +3,10 @@
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use congvu_directory::Directory;
-use congvu_store::{Options, Store};
+use congvu_store::{Options, Report, Store};
 
 use crate::audit::Who;
 use crate::control::Client;
@@ -41,71 +41,107 @@ impl Connection {
     }
 }
 
+/// Where a store and its server are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// The data folder.
+    pub data: PathBuf,
+    /// The control socket.
+    pub socket: PathBuf,
+}
+
 /// Connects: to the socket if a server answers there, else to the store in `data`.
 pub async fn connect(data: &Path, socket: &Path, options: Options) -> Result<Connection> {
-    match Client::connect(socket).await {
-        Ok(client) => return Ok(Connection::Server(client)),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
-            ) => {}
-        Err(error) => {
-            return Err(Error::Unreachable(format!(
-                "cannot reach the server at {}: {error}; run this as root or as the user that runs congvu",
-                socket.display()
-            )));
-        }
-    }
-    let folder = std::fs::metadata(data).map_err(|error| {
-        Error::Unreachable(format!(
-            "no server answers at {} and there is no store in {}: {error}; check the configuration, or create \
-             the folder for a new store",
-            socket.display(),
-            data.display()
-        ))
-    })?;
-    let uid = own_uid()?;
-    if folder.uid() != uid {
-        let owner = user_name(folder.uid()).unwrap_or_else(|| format!("#{}", folder.uid()));
-        return Err(Error::Unreachable(format!(
-            "no server runs and the store in {} belongs to user {owner}; run this as that user (sudo -u {owner} congvu \
-             …), so that the server can still open its files",
-            data.display()
-        )));
-    }
-    let path = data.to_owned();
-    let opened = tokio::task::spawn_blocking(move || Store::open(&path, options))
-        .await
-        .map_err(|e| Error::Unreachable(format!("opening the store failed: {e}")))?;
-    let (store, report) = match opened {
-        Err(congvu_store::Error::Locked(_)) => {
-            return Err(Error::Unreachable(format!(
-                "another process holds the store in {}, but does not answer at {}; it may be starting or ending: try \
-                 again, and check that both use the same configuration",
-                data.display(),
-                socket.display()
-            )));
-        }
-        other => other?,
+    let site = Site {
+        data: data.to_owned(),
+        socket: socket.to_owned(),
     };
+    if let Some(server) = site.server().await? {
+        return Ok(server);
+    }
+    let (connection, report) = site.open(move |path| Store::open(path, options)).await?;
     if let Some(why) = &report.rebuilt {
         tracing::warn!(why, "index rebuilt");
     }
-    let who = Who {
+    Ok(connection)
+}
+
+impl Site {
+    /// The running server, if there is one.
+    pub(crate) async fn server(&self) -> Result<Option<Connection>> {
+        match Client::connect(&self.socket).await {
+            Ok(client) => Ok(Some(Connection::Server(client))),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+                ) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(Error::Unreachable(format!(
+                "cannot reach the server at {}: {error}; run this as root or as the user that runs congvu",
+                self.socket.display()
+            ))),
+        }
+    }
+
+    /// Opens the store here, when no server runs, as the user that owns it.
+    pub(crate) async fn open(
+        &self,
+        open: impl FnOnce(&Path) -> congvu_store::Result<(Store, Report)> + Send + 'static,
+    ) -> Result<(Connection, Report)> {
+        let (data, socket) = (&self.data, &self.socket);
+        let folder = std::fs::metadata(data).map_err(|error| {
+            Error::Unreachable(format!(
+                "no server answers at {} and there is no store in {}: {error}; check the configuration, or create \
+                 the folder for a new store",
+                socket.display(),
+                data.display()
+            ))
+        })?;
+        let uid = own_uid()?;
+        if folder.uid() != uid {
+            let owner = user_name(folder.uid()).unwrap_or_else(|| format!("#{}", folder.uid()));
+            return Err(Error::Unreachable(format!(
+                "no server runs and the store in {} belongs to user {owner}; run this as that user (sudo -u {owner} \
+                 congvu …), so that the server can still open its files",
+                data.display()
+            )));
+        }
+        let path = data.clone();
+        let opened = tokio::task::spawn_blocking(move || open(&path))
+            .await
+            .map_err(|e| Error::Unreachable(format!("opening the store failed: {e}")))?;
+        let (store, report) = match opened {
+            Err(congvu_store::Error::Locked(_)) => {
+                return Err(Error::Unreachable(format!(
+                    "another process holds the store in {}, but does not answer at {}; it may be starting or ending: \
+                     try again, and check that both use the same configuration",
+                    data.display(),
+                    socket.display()
+                )));
+            }
+            other => other?,
+        };
+        let who = who_here(uid);
+        let admin = Box::new(Admin::local(Directory::new(store)));
+        Ok((Connection::Local(admin, who), report))
+    }
+}
+
+/// Who runs this process.
+pub(crate) fn who_here(uid: u32) -> Who {
+    Who {
         uid,
         user: user_name(uid),
         login: login_of("self").or_else(|| std::env::var("SUDO_USER").ok()),
         via: "local".to_owned(),
-    };
-    Ok(Connection::Local(
-        Box::new(Admin::local(Directory::new(store))),
-        who,
-    ))
+    }
 }
 
 /// The effective user of this process.
-fn own_uid() -> Result<u32> {
+pub(crate) fn own_uid() -> Result<u32> {
     let own = std::fs::metadata("/proc/self");
     Ok(own
         .map_err(|e| Error::Unreachable(format!("cannot read /proc/self: {e}")))?

@@ -13,8 +13,8 @@ use crate::audit::{self, Described, Who};
 use crate::change::{self, AccountChange, AppPasswordChange, Change, PasswordChange};
 use crate::error::{Error, Result};
 use crate::import;
-use crate::reply::{Done, Reply, StatusView};
-use crate::request::{NewPassword, Plain, Request};
+use crate::reply::{Done, Reply, StatusView, StoreReply};
+use crate::request::{NewPassword, Plain, Request, StoreQuery};
 
 /// An order to the running server.
 #[derive(Debug)]
@@ -84,10 +84,36 @@ impl Admin {
         match request {
             Request::Query(query) => self.directory.store().read(move |r| query.answer(r)).await,
             Request::Change(change) => self.change(who, change).await,
+            Request::Store(query) => Ok(Reply::Store(self.look(query).await?)),
             Request::Status => self.status().await,
             Request::Reload => self.order(who, "reload").await,
             Request::Stop => self.order(who, "stop").await,
         }
+    }
+
+    /// Looks into the store. Each mailbox is a view of its own, so that writers wait for one at a time.
+    async fn look(&self, query: StoreQuery) -> Result<StoreReply> {
+        let store = self.directory.store();
+        Ok(match query {
+            StoreQuery::Position => {
+                StoreReply::Position(store.read::<_, Error, _>(|r| Ok(r.position()?)).await?)
+            }
+            StoreQuery::Page { from } => {
+                let page = store.read::<_, Error, _>(move |r| Ok(r.index_page(&from)?));
+                StoreReply::Page(page.await?)
+            }
+            StoreQuery::Mailboxes { ids } => {
+                let mut problems = Vec::new();
+                for id in ids {
+                    let found = store.read::<_, Error, _>(move |r| Ok(r.check_mailbox(id)?));
+                    problems.extend(found.await?);
+                }
+                StoreReply::Problems(problems)
+            }
+            StoreQuery::Homes => {
+                StoreReply::Problems(store.read::<_, Error, _>(|r| Ok(r.check_homes()?)).await?)
+            }
+        })
     }
 
     async fn change(&self, who: &Who, change: Change) -> Result<Reply> {

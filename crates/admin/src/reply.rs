@@ -5,6 +5,8 @@ use congvu_directory::view::{
     Page, Usage,
 };
 use congvu_store::Timestamp;
+use congvu_store::check::Problem;
+use congvu_store::page::{IndexPage, Position};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::AuditView;
@@ -51,8 +53,22 @@ pub enum Reply {
     QueueEntry(QueueDetail),
     /// Audit records.
     Audit(Page<AuditView>),
+    /// From inside the store.
+    Store(StoreReply),
     /// What the server is and does.
     Status(StatusView),
+}
+
+/// Answer to a [`crate::request::StoreQuery`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoreReply {
+    /// Up to where everything is durable.
+    Position(Position),
+    /// A part of the index.
+    Page(IndexPage),
+    /// What is wrong.
+    Problems(Vec<Problem>),
 }
 
 /// A finished change.

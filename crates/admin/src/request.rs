@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use congvu_store::MailboxId;
+use congvu_store::page::Hex;
 use congvu_wire::Secret;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -16,12 +18,34 @@ pub enum Request {
     Query(Query),
     /// Changes something, and is audited.
     Change(Change),
+    /// Looks into the store itself: for checks, statistics and backups.
+    Store(StoreQuery),
     /// What the server is and does.
     Status,
     /// Take over certificates and configuration again.
     Reload,
     /// Finish what is under way and end.
     Stop,
+}
+
+/// What a check, a count or a backup needs from the process that has the store open. Reads only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoreQuery {
+    /// Up to where everything is durable.
+    Position,
+    /// A part of the index.
+    Page {
+        /// Where it begins; empty = at the beginning.
+        from: Hex,
+    },
+    /// Counters of mailboxes against their messages.
+    Mailboxes {
+        /// Which.
+        ids: Vec<MailboxId>,
+    },
+    /// Sums of accounts, domains and agencies against the mailboxes.
+    Homes,
 }
 
 /// A password on its way from the keyboard to the hash: through a socket that only its owner can open, never

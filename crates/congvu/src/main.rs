@@ -48,6 +48,13 @@ enum Command {
     Quickstart(quickstart::Args),
     #[command(flatten)]
     Admin(cli::Noun),
+    /// Look after the store: check, count, rebuild, salvage.
+    #[command(subcommand)]
+    Store(cli::store::Verb),
+    /// Copy the store into a folder, while the server runs or not; what is there already is not copied again.
+    Backup(cli::backup::BackupArgs),
+    /// Make a whole store from a backup, in a new folder.
+    Restore(cli::backup::RestoreArgs),
 }
 
 fn main() -> ExitCode {
@@ -57,6 +64,9 @@ fn main() -> ExitCode {
         Command::Check => check(&cli.config, cli.json),
         Command::Quickstart(args) => quickstart::run(&args),
         Command::Admin(noun) => cli::run(&cli.config, cli.json, noun),
+        Command::Store(verb) => cli::store::run(&cli.config, cli.json, verb),
+        Command::Backup(args) => cli::backup::run(&cli.config, cli.json, args),
+        Command::Restore(args) => cli::backup::restore(cli.json, args),
     }
 }
 

@@ -70,6 +70,13 @@ pub(crate) struct Identity {
     created: Timestamp,
 }
 
+impl Identity {
+    /// Whose mailbox, its name, and what its messages' keyword indexes mean.
+    pub(crate) fn shown(&self) -> (AccountId, &str, UidValidity, &[String]) {
+        (self.account, &self.name, self.uidvalidity, &self.keywords)
+    }
+}
+
 /// The part of a mailbox that changes with every message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Counters {

@@ -217,6 +217,19 @@ impl Committer {
         self.commit(running);
     }
 
+    /// Runs one transaction before the thread serves others.
+    pub(crate) fn alone<T, F>(&mut self, run: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    {
+        let (reply, mut answer) = oneshot::channel();
+        let result = None;
+        let job: Box<dyn Job> = Box::new(Closure { run, result, reply });
+        self.group(&mut [job].into_iter().collect());
+        answer.try_recv().unwrap_or(Err(Error::Closed))
+    }
+
     /// Makes a group durable and visible and answers its callers.
     fn commit(&mut self, mut running: Running) {
         let outcome = if running.group.pieces.is_empty() {

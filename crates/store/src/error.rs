@@ -77,6 +77,9 @@ pub enum Error {
     /// A closure given to the store panicked; it left no trace. A fault of the program.
     #[error("a transaction failed inside: {0}")]
     Panicked(String),
+    /// A backup cannot be made into, or restored from or to, this folder; the text says why.
+    #[error("{0}")]
+    Backup(String),
     /// The store was closed.
     #[error("the store is closed")]
     Closed,

@@ -175,6 +175,13 @@ pub(crate) fn uid_of(key: &[u8]) -> Uid {
         .map_or(0, |octets| u32::from_be_bytes(*octets)))
 }
 
+/// Eight octets of a key as a number; 0 when it is shorter.
+pub(crate) fn number_at(key: &[u8], at: usize) -> u64 {
+    key.get(at..)
+        .and_then(|rest| rest.first_chunk())
+        .map_or(0, |octets| u64::from_be_bytes(*octets))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,9 @@
 //!
 //! Only `engine/sled.rs` knows sled; nothing outside this crate knows keys, frames or files.
 
+pub mod backup;
 pub mod body;
+pub mod check;
 mod codec;
 mod committer;
 pub mod draft;
@@ -13,6 +15,7 @@ pub mod error;
 #[cfg(test)]
 mod faults;
 pub mod feed;
+pub mod files;
 pub mod id;
 mod keys;
 mod leaf;
@@ -22,14 +25,18 @@ pub mod message;
 pub mod name;
 mod ops;
 mod overlay;
+pub mod page;
 pub mod queue;
 pub mod record;
 mod recover;
 mod repair;
+pub mod salvage;
 mod source;
 mod space;
 mod state;
+pub mod stats;
 pub mod store;
+mod sums;
 pub mod tx;
 mod zip;
 
@@ -37,7 +44,9 @@ pub use body::{Body, NewBody};
 pub use draft::Draft;
 pub use error::{Error, Result};
 pub use feed::{Change, ChangeKind, Topic, Watcher};
+pub use files::LogFiles;
 pub use id::{AccountId, BodyId, LedgerId, Lsn, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
+pub use log::survey::Damage;
 pub use mailbox::{Mailbox, SpecialUse};
 pub use message::{FlagChange, Flags, Message, NewMessage};
 pub use record::{Record, Table};

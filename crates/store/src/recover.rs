@@ -46,10 +46,27 @@ pub(crate) struct Opened {
     pub(crate) seed: u64,
     pub(crate) applied: Applied,
     pub(crate) report: Report,
+    /// The log was brought back from a backup: numbers must be skipped, and the state says so until then.
+    pub(crate) restored: bool,
+}
+
+/// How to open.
+pub(crate) struct How<'a> {
+    pub(crate) options: &'a Options,
+    pub(crate) disk: &'a Disk,
+    /// Why the index is made anew in any case.
+    pub(crate) rebuild: Option<&'a str>,
+    /// Told how much of the log is applied.
+    pub(crate) progress: crate::files::Progress<'a>,
 }
 
 /// Opens or creates the store in `folder`.
-pub(crate) fn open(folder: &Path, options: &Options, disk: &Disk) -> Result<Opened> {
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "made for this call, and lends its progress"
+)]
+pub(crate) fn open(folder: &Path, how: How<'_>) -> Result<Opened> {
+    let (options, disk) = (how.options, how.disk);
     for path in [folder.to_owned(), folder.join("log"), folder.join("tmp")] {
         make_folder(&path)?;
     }
@@ -57,6 +74,15 @@ pub(crate) fn open(folder: &Path, options: &Options, disk: &Disk) -> Result<Open
     clear_tmp(&folder.join("tmp"))?;
     dump::tidy(folder)?;
     let state = State::read(folder)?;
+    if matches!(
+        state.as_ref().map(|state| &state.left),
+        Some(Left::Restoring)
+    ) {
+        return Err(Error::Backup(format!(
+            "the restore into {} was not finished; run it again",
+            folder.display()
+        )));
+    }
     let segments = Arc::new(Segments::list(&folder.join("log"))?);
     let seed = find_log(folder, &segments, disk, state.as_ref())?;
     let mut opening = Opening {
@@ -65,10 +91,12 @@ pub(crate) fn open(folder: &Path, options: &Options, disk: &Disk) -> Result<Open
         segments: &segments,
         seed,
         floor: Lsn(0),
+        restored: None,
         report: Report::default(),
+        progress: how.progress,
     };
-    let (engine, applied) = opening.index(state)?;
-    let report = opening.report;
+    let (engine, applied) = opening.index(state, how.rebuild)?;
+    let (report, restored) = (opening.report, opening.restored);
     let end = End {
         lsn: Lsn(applied.lsn),
         group: applied.group,
@@ -80,11 +108,13 @@ pub(crate) fn open(folder: &Path, options: &Options, disk: &Disk) -> Result<Open
         options.segment,
         end,
     )?;
-    State {
-        store: seed,
-        left: Left::Open(boot()),
+    if restored.is_none() {
+        State {
+            store: seed,
+            left: Left::Open(boot()),
+        }
+        .write(folder)?;
     }
-    .write(folder)?;
     Ok(Opened {
         lock,
         engine,
@@ -93,11 +123,12 @@ pub(crate) fn open(folder: &Path, options: &Options, disk: &Disk) -> Result<Open
         seed,
         applied,
         report,
+        restored: restored.is_some(),
     })
 }
 
 /// Creates a folder with its parents, for its owner only; the names are durable when this returns.
-fn make_folder(path: &Path) -> Result<()> {
+pub(crate) fn make_folder(path: &Path) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     if path.is_dir() {
         return Ok(());
@@ -165,18 +196,6 @@ fn remove_file(path: &Path) -> Result<()> {
         .map_err(|error| Error::io(format!("removing {}", path.display()), &error))
 }
 
-/// Octets of the files in a folder; what cannot be read counts nothing.
-fn size(folder: &Path) -> u64 {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries
-        .map(|entry| match entry.metadata() {
-            Ok(found) if found.is_dir() => size(&entry.path()),
-            Ok(found) => found.len(),
-            Err(_) => 0,
-        })
-        .sum()
-}
-
 /// A snapshot that is read without error; a damaged one is told and left.
 fn good(read: Result<Dumped>) -> Result<Option<Dumped>> {
     match read {
@@ -196,12 +215,19 @@ struct Opening<'a> {
     seed: u64,
     /// The end of what is known to have been durable.
     floor: Lsn,
+    /// The end of the backup that the log was brought back from.
+    restored: Option<Lsn>,
     report: Report,
+    progress: crate::files::Progress<'a>,
 }
 
 impl Opening<'_> {
     /// The index, level with the log.
-    fn index(&mut self, state: Option<State>) -> Result<(Box<dyn Engine>, Applied)> {
+    fn index(
+        &mut self,
+        state: Option<State>,
+        anew: Option<&str>,
+    ) -> Result<(Box<dyn Engine>, Applied)> {
         let path = self.folder.join("index");
         let fresh = !path.exists();
         if let Some(State {
@@ -211,17 +237,27 @@ impl Opening<'_> {
         {
             self.floor = *end;
         }
-        let doubtful = matches!(&state, Some(state) if state.left == Left::Doubtful);
+        let doubtful =
+            anew.is_some() || matches!(&state, Some(state) if state.left == Left::Doubtful);
+        if let Some(State {
+            left: Left::Restored(end),
+            ..
+        }) = &state
+        {
+            (self.floor, self.restored) = (*end, Some(*end));
+        }
         let trusted = match state.map(|state| state.left) {
             Some(Left::Clean(_)) => Ok(()),
             Some(Left::Open(on)) if on == boot() => Ok(()),
             Some(Left::Open(_)) => Err("the machine went down while the store was open"),
             Some(Left::Rebuilding) => Err("an earlier rebuild did not finish"),
+            Some(Left::Restoring | Left::Restored(_)) => Err("it was brought back from a backup"),
             Some(Left::Doubtful) => Err("damaged records were found in it"),
             None if fresh => Err("there was none"),
             None => Err("it is not known how the store was left"),
         };
         let reason = match trusted {
+            _ if anew.is_some() => anew.unwrap_or_default().to_owned(),
             Ok(()) => match self.trust(&path) {
                 Ok(opened) => return Ok(opened),
                 Err(error @ (Error::Newer { .. } | Error::NoSpace(_))) => return Err(error),
@@ -284,7 +320,7 @@ impl Opening<'_> {
         };
         State {
             store: self.seed,
-            left,
+            left: self.restored.map_or(left, Left::Restored),
         }
         .write(self.folder)?;
         if path.exists() {
@@ -395,7 +431,7 @@ impl Opening<'_> {
             }
         }
         // A copy for the curious must not be what keeps the rebuild from finding room.
-        if crate::space::free(self.folder)? < size(path) + 2 * RESERVE {
+        if crate::space::free(self.folder)? < crate::space::used(path) + 2 * RESERVE {
             return std::fs::remove_dir_all(path).map_err(|error| failed(&error));
         }
         let aside = PathBuf::from(format!(
@@ -426,16 +462,12 @@ impl Opening<'_> {
         };
         let total = scan::length(self.segments)?;
         let mut pace = Pace::new(from.lsn);
-        let found = scan::scan(
-            self.segments,
-            self.seed,
-            begin,
-            self.floor,
-            &mut |at, commit| {
-                pace.reached(at, total);
-                sink.take(commit)
-            },
-        )?;
+        let (floor, progress) = (self.floor, &mut *self.progress);
+        let found = scan::scan(self.segments, self.seed, begin, floor, &mut |at, commit| {
+            pace.reached(at, total);
+            progress(at.0, total.0);
+            sink.take(commit)
+        })?;
         self.cut(&found)?;
         self.report.cut += found.torn;
         if let Some(lost) = found.lost_from.filter(|lost| *lost < whole) {

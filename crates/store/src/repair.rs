@@ -7,17 +7,70 @@
 use std::ops::ControlFlow;
 
 use crate::codec::{self, Counters};
-use crate::committer::Applied;
+use crate::committer::{Applied, Committer};
 use crate::engine::{Engine, Op};
 use crate::error::Result;
 use crate::keys;
 use crate::record::Table;
+use crate::source::Source as _;
 
 /// Fewest octets of a commit frame for one number given out: a message in a leaf has ten fields of at
 /// least one octet; records of other kinds have keys alone longer than that.
 const SMALLEST: u64 = 10;
 /// Writes of one batch.
 const BATCH: usize = 4_096;
+
+/// What a store may have given out between a backup and the day it was brought back: UIDs of a mailbox and
+/// numbers of a sequence. More than a million are no life of a mailbox between two backups, and four thousand
+/// restores fit in the 32 bits of a UID.
+const AFTER_BACKUP: u32 = 1 << 20;
+/// The same for transactions: a thousand a second for a month and more fit.
+const TRANSACTIONS_AFTER_BACKUP: u64 = 1 << 32;
+/// Mailboxes of one transaction: its frame stays below 100 KiB.
+const MAILBOXES: usize = 1_000;
+
+/// Skips, in the log, what the store that a backup was taken of may have given out since. May be repeated.
+pub(crate) fn after_restore(committer: &mut Committer) -> Result<()> {
+    let number = &mut committer.number.0;
+    *number = number.saturating_add(TRANSACTIONS_AFTER_BACKUP);
+    committer.alone(|tx| {
+        let sequences = keys::sequence("");
+        let mut used: Vec<(Vec<u8>, u64)> = Vec::new();
+        tx.visit(&sequences, &keys::after(&sequences), &mut |key, value| {
+            used.push((key.to_vec(), codec::decode("sequence", value)?));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        for (key, used) in used {
+            let skipped = used.saturating_add(u64::from(AFTER_BACKUP));
+            tx.store(key, &codec::encode(&skipped))?;
+        }
+        Ok(())
+    })?;
+    let mut next = Some(vec![Table::Mailbox as u8]);
+    while let Some(from) = next {
+        next = committer.alone(move |tx| {
+            let (mut page, mut next) = (Vec::new(), None);
+            let end = keys::after(&[Table::Mailbox as u8]);
+            tx.visit(&from, &end, &mut |key, value| {
+                if page.len() >= MAILBOXES {
+                    next = Some(key.to_vec());
+                    return Ok(ControlFlow::Break(()));
+                }
+                if keys::is_counters(key) {
+                    let counters: Counters = codec::decode("mailbox counters", value)?;
+                    page.push((key.to_vec(), counters));
+                }
+                Ok(ControlFlow::Continue(()))
+            })?;
+            for (key, counters) in page {
+                let skipped = counters.skipped(AFTER_BACKUP, tx.modseq());
+                tx.store(key, &codec::encode(&skipped))?;
+            }
+            Ok(next)
+        })?;
+    }
+    Ok(())
+}
 
 /// Skips what `lost` octets of transactions may have given out.
 pub(crate) fn skip(engine: &dyn Engine, lost: u64, applied: &mut Applied) -> Result<()> {

@@ -25,6 +25,10 @@ pub(crate) enum Left {
     Rebuilding,
     /// Closed, after records of the index were found damaged.
     Doubtful,
+    /// While its log was being brought back from a backup: not all of it is there.
+    Restoring,
+    /// From a backup that ended here; numbers given out since must be skipped.
+    Restored(Lsn),
 }
 
 /// Content of the file.
@@ -68,6 +72,8 @@ impl State {
             Some("clean") => hex("end").map(|end| Left::Clean(Lsn(end))),
             Some("open") => field("boot").map(|boot| Left::Open(boot.to_owned())),
             Some("rebuilding") => Some(Left::Rebuilding),
+            Some("restoring") => Some(Left::Restoring),
+            Some("restored") => hex("end").map(|end| Left::Restored(Lsn(end))),
             Some("doubtful") => Some(Left::Doubtful),
             _ => None,
         };
@@ -81,6 +87,8 @@ impl State {
             Left::Clean(end) => format!("left clean\nend {:016x}\n", end.0),
             Left::Open(boot) => format!("left open\nboot {boot}\n"),
             Left::Rebuilding => "left rebuilding\n".to_owned(),
+            Left::Restoring => "left restoring\n".to_owned(),
+            Left::Restored(end) => format!("left restored\nend {:016x}\n", end.0),
             Left::Doubtful => "left doubtful\n".to_owned(),
         };
         format!("format {FORMAT}\nstore {:016x}\n{left}", self.store)
@@ -172,6 +180,8 @@ mod tests {
             Left::Open("a-b".to_owned()),
             Left::Rebuilding,
             Left::Doubtful,
+            Left::Restoring,
+            Left::Restored(Lsn(5)),
         ] {
             let state = State { store: 7, left };
             state.write(folder.path()).unwrap();

@@ -8,19 +8,21 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::body::{Body, NewBody};
 use crate::codec;
-use crate::committer::{Closure, Command, Committer, Job, WAITING};
+use crate::committer::{Closure, Command, Committer, WAITING};
 use crate::draft::Draft;
 use crate::dump::Dumps;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::feed::{Feed, Topic, Watcher};
+use crate::files::{LogFiles, Progress};
 use crate::id::{BodyId, Lsn};
 use crate::keys;
 use crate::log::segment::{Disk, Segments};
 use crate::ops::UIDVALIDITY;
-use crate::recover::{self, Opened};
+use crate::recover::{self, How, Opened};
+use crate::repair;
 use crate::source::Source as _;
-use crate::state::{Left, Lock, State};
+use crate::state::{Left, Lock, State, boot};
 use crate::tx::{Snapshot, Tx};
 
 /// Layout of keys in the index and in commit frames.
@@ -188,8 +190,37 @@ impl Store {
         Self::open_on(folder, &options, &Disk::default())
     }
 
+    /// Opens an existing store and makes its index anew from the log. `progress` is told how many octets
+    /// of how many are done. Blocking.
+    pub fn rebuild(
+        folder: &Path,
+        options: &Options,
+        progress: Progress<'_>,
+    ) -> Result<(Self, Report)> {
+        // A folder without a log must not become a new store.
+        LogFiles::of_store(folder)?;
+        let how = How {
+            options,
+            disk: &Disk::default(),
+            rebuild: Some("asked for"),
+            progress,
+        };
+        Self::start(folder, how)
+    }
+
     /// Opens on a disk that may fail on purpose.
     pub(crate) fn open_on(folder: &Path, options: &Options, disk: &Disk) -> Result<(Self, Report)> {
+        let how = How {
+            options,
+            disk,
+            rebuild: None,
+            progress: &mut |_, _| {},
+        };
+        Self::start(folder, how)
+    }
+
+    fn start(folder: &Path, how: How<'_>) -> Result<(Self, Report)> {
+        let (options, disk) = (how.options, how.disk);
         let Opened {
             lock,
             engine,
@@ -198,7 +229,8 @@ impl Store {
             seed,
             applied,
             report,
-        } = recover::open(folder, options, disk)?;
+            restored,
+        } = recover::open(folder, how)?;
         let format = crate::source::raw(engine.as_ref(), keys::FORMAT)?;
         let shared = Arc::new(Shared {
             folder: folder.to_owned(),
@@ -230,6 +262,14 @@ impl Store {
                     });
                 }
             }
+        }
+        if restored {
+            repair::after_restore(&mut committer)?;
+            State {
+                store: seed,
+                left: Left::Open(boot()),
+            }
+            .write(folder)?;
         }
         let (sender, receiver) = mpsc::channel(WAITING);
         let thread = std::thread::Builder::new()
@@ -378,8 +418,7 @@ async fn blocking<T: Send + 'static>(
 
 /// Writes what a new store begins with.
 fn first_transaction(committer: &mut Committer) -> Result<()> {
-    let (reply, mut answer) = oneshot::channel();
-    let run = |tx: &mut Tx<'_>| -> Result<()> {
+    committer.alone(|tx| {
         if tx.raw(keys::FORMAT)?.is_none() {
             tx.store(keys::FORMAT.to_vec(), &codec::encode(&FORMAT))?;
             // From the clock once, and from the sequence ever after: RFC 9051 section 2.3.1.1.
@@ -387,12 +426,5 @@ fn first_transaction(committer: &mut Committer) -> Result<()> {
             tx.store(keys::sequence(UIDVALIDITY), &codec::encode(&seed))?;
         }
         Ok(())
-    };
-    let job: Box<dyn Job> = Box::new(Closure {
-        run,
-        result: None,
-        reply,
-    });
-    committer.group(&mut [job].into_iter().collect());
-    answer.try_recv().unwrap_or(Err(Error::Closed))
+    })
 }

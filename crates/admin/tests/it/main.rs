@@ -6,6 +6,7 @@ mod acts;
 mod audit;
 mod files;
 mod socket;
+mod store;
 
 use congvu_admin::audit::Who;
 use congvu_admin::change::{

@@ -9,10 +9,12 @@ mod account;
 mod address;
 mod agency;
 mod amount;
+pub(crate) mod backup;
 mod domain;
 mod password;
 mod print;
 mod server;
+pub(crate) mod store;
 mod table;
 
 use std::path::Path;

@@ -2,9 +2,10 @@
 //! made from it.
 //!
 //! `frame` knows the octets of frames, `segment` the files and reading them, `writer` appends
-//! groups, `scan` walks frames after a crash. `docs/format.md` describes the same for people.
+//! groups, `scan` walks frames after a crash, `survey` reads all of them for checks. `docs/format.md` describes the same for people.
 
 pub(crate) mod frame;
 pub(crate) mod scan;
 pub(crate) mod segment;
+pub(crate) mod survey;
 pub(crate) mod writer;

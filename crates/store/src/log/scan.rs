@@ -22,7 +22,7 @@ const SECTOR: usize = 4096;
 /// Octets of a segment frame.
 pub(crate) const SEGMENT_FRAME: u64 = frame::HEADER + frame::SEGMENT_PAYLOAD;
 /// Octets of a group frame.
-const GROUP_FRAME: u64 = frame::HEADER + frame::GROUP_PAYLOAD;
+pub(super) const GROUP_FRAME: u64 = frame::HEADER + frame::GROUP_PAYLOAD;
 /// Most damaged places that are described one by one.
 const DESCRIBED: usize = 1_000;
 
@@ -200,7 +200,7 @@ impl Walk<'_> {
                     self.stretch(at, stop, false)?
                 };
                 if stretch.bad.is_empty() {
-                    stretch.bad.push(self.describe(at, stop));
+                    stretch.bad.push(self.pages.describe(at, stop));
                 }
                 self.found.lose(at, stretch.lost);
                 for what in std::mem::take(&mut stretch.bad) {
@@ -238,7 +238,7 @@ impl Walk<'_> {
                 .filter(|header| header.total() <= to - at);
             let Some(header) = header else {
                 let next = self.pages.next_frame(at + 1, to).unwrap_or(to);
-                stretch.bad.push(self.describe(at, next));
+                stretch.bad.push(self.pages.describe(at, next));
                 stretch.lost += if self.is_just_a_body(at, next) {
                     0
                 } else {
@@ -280,15 +280,42 @@ impl Walk<'_> {
             header.kind == Some(Kind::Body) && header.lsn.0 == from && header.total() == to - from
         })
     }
+}
+
+/// Buffered reading of one segment by LSN.
+pub(super) struct Pages {
+    file: Arc<File>,
+    first: u64,
+    length: u64,
+    seed: u64,
+    window: Vec<u8>,
+    window_at: u64,
+}
+
+impl Pages {
+    pub(super) fn open(segments: &Segments, segment: &Segment, seed: u64) -> Result<Self> {
+        let file = segments.open(segment)?;
+        let failed = |error: std::io::Error| {
+            Error::io(format!("reading {}", segment.path.display()), &error)
+        };
+        let length = file.metadata().map_err(failed)?.len();
+        Ok(Self {
+            file,
+            first: segment.first,
+            length,
+            seed,
+            window: Vec::new(),
+            window_at: segment.first,
+        })
+    }
 
     /// What a damaged place held, as far as its octets still tell.
-    fn describe(&mut self, from: u64, to: u64) -> String {
+    pub(super) fn describe(&mut self, from: u64, to: u64) -> String {
         let octets = to - from;
-        let header =
-            Header::decode(self.pages.octets(from, 32)).filter(|header| header.lsn.0 == from);
+        let header = Header::decode(self.octets(from, 32)).filter(|header| header.lsn.0 == from);
         let held = match header {
             Some(header) => match header.kind {
-                Some(Kind::Commit) => match Commit::decode(self.pages.payload(from, &header)) {
+                Some(Kind::Commit) => match Commit::decode(self.payload(from, &header)) {
                     Some(commit) => format!(
                         "transaction {} with {} writes",
                         commit.number,
@@ -305,43 +332,15 @@ impl Walk<'_> {
         };
         format!("LSN {from}: {octets} octets that held {held}")
     }
-}
-
-/// Buffered reading of one segment by LSN.
-struct Pages {
-    file: Arc<File>,
-    first: u64,
-    length: u64,
-    seed: u64,
-    window: Vec<u8>,
-    window_at: u64,
-}
-
-impl Pages {
-    fn open(segments: &Segments, segment: &Segment, seed: u64) -> Result<Self> {
-        let file = segments.open(segment)?;
-        let failed = |error: std::io::Error| {
-            Error::io(format!("reading {}", segment.path.display()), &error)
-        };
-        let length = file.metadata().map_err(failed)?.len();
-        Ok(Self {
-            file,
-            first: segment.first,
-            length,
-            seed,
-            window: Vec::new(),
-            window_at: segment.first,
-        })
-    }
 
     /// The LSN after the last octet of the file.
-    fn end(&self) -> u64 {
+    pub(super) fn end(&self) -> u64 {
         self.first + self.length
     }
 
     /// Octets from `at`, fewer than `count` at the end of the file. What the disk cannot read comes
     /// as zeros, which no checksum matches.
-    fn octets(&mut self, at: u64, count: usize) -> &[u8] {
+    pub(super) fn octets(&mut self, at: u64, count: usize) -> &[u8] {
         let left = usize::try_from(self.end().saturating_sub(at)).unwrap_or(usize::MAX);
         let count = count.min(left);
         let inside =
@@ -358,7 +357,7 @@ impl Pages {
     }
 
     /// A header at `at` whose frame lies in this file and whose checksum matches.
-    fn frame(&mut self, at: u64) -> Option<Header> {
+    pub(super) fn frame(&mut self, at: u64) -> Option<Header> {
         let seed = self.seed;
         let end = self.end();
         let header = Header::decode(self.octets(at, 32))?;
@@ -374,13 +373,13 @@ impl Pages {
         header.matches(octets, seed).then_some(header)
     }
 
-    fn payload(&mut self, at: u64, header: &Header) -> &[u8] {
+    pub(super) fn payload(&mut self, at: u64, header: &Header) -> &[u8] {
         self.octets(at, 32 + header.covered as usize)
             .get(32..)
             .unwrap_or_default()
     }
 
-    fn group(&mut self, at: u64) -> Option<GroupHead> {
+    pub(super) fn group(&mut self, at: u64) -> Option<GroupHead> {
         match self.frame(at) {
             Some(header) if header.kind == Some(Kind::Group) => {
                 GroupHead::decode(self.payload(at, &header))
@@ -390,7 +389,7 @@ impl Pages {
         }
     }
 
-    fn segment_head(&mut self) -> Option<SegmentHead> {
+    pub(super) fn segment_head(&mut self) -> Option<SegmentHead> {
         let first = self.first;
         match self.frame(first) {
             Some(header) if header.kind == Some(Kind::Segment) => {
@@ -401,7 +400,7 @@ impl Pages {
     }
 
     /// Whether all chunks of a body match their checksums.
-    fn body(&mut self, at: u64, header: &Header) -> bool {
+    pub(super) fn body(&mut self, at: u64, header: &Header) -> bool {
         let seed = self.seed;
         let Some(table) = Head::decode(self.payload(at, header)).map(|head| head.table) else {
             return false;
@@ -418,7 +417,7 @@ impl Pages {
     }
 
     /// The next valid frame that begins in `from..to`.
-    fn next_frame(&mut self, from: u64, to: u64) -> Option<u64> {
+    pub(super) fn next_frame(&mut self, from: u64, to: u64) -> Option<u64> {
         let mut at = from;
         while let Some(place) = self.find_magic(at, to) {
             if self.frame(place).is_some() {

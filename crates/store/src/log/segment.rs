@@ -101,11 +101,35 @@ pub(crate) struct Segments {
     /// The `log` folder.
     pub(crate) folder: PathBuf,
     all: RwLock<BTreeMap<u64, Arc<Segment>>>,
+    /// Whether files are opened for writing, too.
+    writable: bool,
 }
 
 impl Segments {
     /// Lists the folder. Files with other names are left alone.
     pub(crate) fn list(folder: &Path) -> Result<Self> {
+        Self::found(folder, true)
+    }
+
+    /// The same for one who only reads, beside the process that writes or from a read-only disk.
+    pub(crate) fn read_only(folder: &Path) -> Result<Self> {
+        Self::found(folder, false)
+    }
+
+    /// Files of any names that hold segments, for reading.
+    pub(crate) fn of_files(folder: &Path, files: impl Iterator<Item = (u64, PathBuf)>) -> Self {
+        let segment = |(first, path)| {
+            let file = Mutex::default();
+            (first, Arc::new(Segment { first, path, file }))
+        };
+        Self {
+            folder: folder.to_owned(),
+            all: RwLock::new(files.map(segment).collect()),
+            writable: false,
+        }
+    }
+
+    fn found(folder: &Path, writable: bool) -> Result<Self> {
         let failed = |error: io::Error| Error::io(format!("reading {}", folder.display()), &error);
         let mut all = BTreeMap::new();
         for entry in std::fs::read_dir(folder).map_err(failed)? {
@@ -130,6 +154,7 @@ impl Segments {
         Ok(Self {
             folder: folder.to_owned(),
             all: RwLock::new(all),
+            writable,
         })
     }
 
@@ -184,7 +209,7 @@ impl Segments {
         }
         let file = File::options()
             .read(true)
-            .write(true)
+            .write(self.writable)
             .open(&segment.path)
             .map_err(|error| Error::io(format!("opening {}", segment.path.display()), &error))?;
         let file = Arc::new(file);

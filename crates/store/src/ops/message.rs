@@ -20,11 +20,11 @@ const KEYWORD: usize = 128;
 
 /// An expunged message as it is kept for the undelete window.
 #[derive(serde::Serialize, serde::Deserialize)]
-struct Expunged {
+pub(crate) struct Expunged {
     /// When it went, milliseconds.
     at: i64,
     /// It alone, as a leaf.
-    message: Vec<u8>,
+    pub(crate) message: Vec<u8>,
 }
 
 impl Tx<'_> {

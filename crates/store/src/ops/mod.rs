@@ -6,3 +6,4 @@ mod mailbox;
 mod message;
 
 pub(crate) use mailbox::UIDVALIDITY;
+pub(crate) use message::Expunged;

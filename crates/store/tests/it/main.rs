@@ -1,7 +1,9 @@
 //! Tests of the store through its public face, and of its files from outside.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod backup;
 mod bodies;
+mod check;
 mod crash;
 mod group;
 mod kill;
