@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -217,12 +217,24 @@ fn open(config: &Config) -> Result<Opened, StartError> {
 }
 
 /// Makes the data folder for our eyes only; says when one that is there can be looked into by others.
+/// One that belongs to somebody else is refused: root would leave files in it that the service's own
+/// user could not open again.
 fn private_folder(folder: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(folder)?;
-    if std::fs::metadata(folder)?.permissions().mode() & 0o077 != 0 {
+    let found = std::fs::metadata(folder)?;
+    let owner = found.uid();
+    if owner != std::fs::metadata("/proc/self")?.uid() {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!(
+                "it belongs to user number {owner}; start the server as that user, or chown the folder"
+            ),
+        ));
+    }
+    if found.permissions().mode() & 0o077 != 0 {
         warn!(folder = %folder.display(), "data folder is open to other users; chmod go= it");
     }
     Ok(())

@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use congvu_tests::imap::Imap;
+use congvu_tests::program::run;
 use congvu_tests::server::{AN, BINH, PASSWORD, Server, Setup};
 use congvu_tests::smtp::Smtp;
 
@@ -100,6 +101,25 @@ fn a_second_server_on_the_same_store_is_refused_with_the_reason() {
         second.all()
     );
     assert!(Imap::login(server.listener("imaps"), AN, PASSWORD).is_ok());
+}
+
+#[test]
+fn the_folder_of_another_user_is_refused() {
+    let mut server = Server::start();
+    server.stop();
+    let data = server.folder().join("data");
+    let given = run("chown", &["65534", &data.to_string_lossy()], "");
+    if given.code != 0 {
+        println!("only root can give a folder away");
+        return;
+    }
+    let refused = server.cli(&["serve"], "");
+    assert_ne!(refused.code, 0);
+    assert!(
+        refused.all().contains("belongs to user number 65534"),
+        "{}",
+        refused.all()
+    );
 }
 
 #[test]
