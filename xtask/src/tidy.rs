@@ -13,6 +13,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("imap", 1),
     ("store", 1),
     ("directory", 2),
+    ("spam", 2),
     ("net", 2),
     ("smtpd", 3),
     ("queue", 3),

@@ -1,0 +1,20 @@
+//! The bounds of a scan, in one place: time, octets, counts. Past a bound a message is judged by what was found.
+
+use std::time::Duration;
+
+/// Time of one scan. An ordinary message takes a tenth of a millisecond; whoever needs a thousand times that is hostile
+/// or broken, and the next message waits.
+pub const TIME: Duration = Duration::from_millis(100);
+/// Octets of decoded text that the stages see of one message. The letter itself stands at the beginning; 256 KiB are
+/// read by all stages together in some ten milliseconds.
+pub const TEXT_MAX: usize = 256 * 1024;
+/// Octets of a part as transferred that are decoded for it: base64 and quoted-printable markup shrink.
+pub const ENCODED_MAX: usize = 2 * TEXT_MAX;
+/// Parts looked at. A digest has some hundred.
+pub const PARTS_MAX: usize = 500;
+/// Pieces of evidence kept of one message: more than all rules together, for rules that report several things.
+pub const EVIDENCE_MAX: usize = 100;
+/// Characters of foreign text in a reason.
+pub const SHOWN_MAX: usize = 80;
+/// Log-odds that one rule may add or take. What a single observation says about mail is rarely more certain than 4 to 1.
+pub const WEIGHT_MAX: f32 = 1.5;

@@ -1,0 +1,6 @@
+//! Tests of the filter with whole messages: rules as data, hostile input.
+
+#![allow(clippy::unwrap_used, reason = "a failure in a test is a failed test")]
+
+mod hostile;
+mod rules;
