@@ -1,101 +1,103 @@
-//! The ledger of acknowledged operations, kept outside the server: what must be there after a crash.
+//! The ledger of acknowledged deliveries, kept outside the server: how often each message must be there
+//! after a crash, and how often it may be.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-/// What became of one message token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// The command was sent; no answer came. May be there or not.
-    Asked,
-    /// Acknowledged: must be there.
-    Kept,
-    /// Its removal was sent; no answer came. May be there or not.
-    Leaving,
-    /// Its removal was acknowledged: must not be there.
-    Gone,
+/// How often a message must and may be in a mailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Times {
+    /// Acknowledged deliveries.
+    pub least: u32,
+    /// Deliveries that were asked for and not refused.
+    pub most: u32,
 }
 
-/// Acknowledged facts about one mailbox.
+/// What a mailbox must hold whose messages come from several clients at once.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
-    tokens: BTreeMap<String, (State, bool)>,
-    uids: BTreeMap<u32, String>,
+    tokens: BTreeMap<u64, Times>,
+    uids: BTreeMap<u32, u64>,
     uidvalidity: Option<u32>,
+    /// Found open at the last comparison: to be sent again.
+    again: Vec<u64>,
 }
 
 impl Ledger {
-    /// A token's state changes.
-    pub fn note(&mut self, token: &str, state: State) {
-        let entry = self
-            .tokens
-            .entry(token.to_owned())
-            .or_insert((state, false));
-        entry.0 = state;
+    /// A delivery was begun: it may be there from now on.
+    pub fn asked(&mut self, token: u64) {
+        self.tokens.entry(token).or_default().most += 1;
     }
 
-    /// `\Flagged` of this token was acknowledged.
-    pub fn flagged(&mut self, token: &str) {
-        if let Some(entry) = self.tokens.get_mut(token) {
-            entry.1 = true;
-        }
+    /// A delivery was acknowledged.
+    pub fn kept(&mut self, token: u64) {
+        self.tokens.entry(token).or_default().least += 1;
     }
 
-    /// Tokens in a state.
-    pub fn tokens(&self, state: State) -> Vec<String> {
-        self.tokens
-            .iter()
-            .filter(|(_, (is, _))| *is == state)
-            .map(|(token, _)| token.clone())
-            .collect()
+    /// A delivery was refused: it must not be there.
+    pub fn refused(&mut self, token: u64) {
+        self.tokens.entry(token).or_default().most -= 1;
     }
 
-    /// Number of tokens acknowledged as kept.
-    pub fn kept(&self) -> usize {
-        self.tokens
-            .values()
-            .filter(|(state, _)| *state == State::Kept)
-            .count()
+    /// All copies were removed, and that was acknowledged.
+    pub fn gone(&mut self, token: u64) {
+        self.tokens.insert(token, Times::default());
+    }
+
+    /// Messages whose delivery was neither acknowledged nor refused before the last comparison: who sent
+    /// them sends them again, once.
+    pub fn retry(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.again)
+    }
+
+    /// Messages that must be there.
+    pub fn count(&self) -> usize {
+        self.tokens.values().filter(|times| times.least > 0).count()
     }
 
     /// A message was seen under a UID. Returns a fault when the UID belonged to another message.
-    pub fn saw(&mut self, uidvalidity: u32, uid: u32, token: &str) -> Option<String> {
+    pub fn saw(&mut self, uidvalidity: u32, uid: u32, token: u64) -> Option<String> {
         match self.uidvalidity {
             Some(known) if known != uidvalidity => {
                 return Some(format!("UIDVALIDITY {known} became {uidvalidity}"));
             }
             _ => self.uidvalidity = Some(uidvalidity),
         }
-        match self.uids.insert(uid, token.to_owned()) {
-            Some(other) if other != token => {
-                Some(format!("UID {uid} was {other} and is now {token}"))
-            }
+        match self.uids.insert(uid, token) {
+            Some(other) if other != token => Some(format!(
+                "UID {uid} was message {other} and is now message {token}"
+            )),
             _ => None,
         }
     }
 
-    /// Compares with what is there now: token → (times, `\Flagged`). Faults in words.
-    pub fn compare(&self, present: &BTreeMap<String, (usize, bool)>) -> Vec<String> {
+    /// Compares with how often each message is there now, and takes that over: what was asked and not
+    /// answered is decided. Faults in words.
+    pub fn settle(&mut self, present: &BTreeMap<u64, u32>) -> Vec<String> {
         let mut faults = Vec::new();
-        for (token, (state, flagged)) in &self.tokens {
-            let found = present.get(token);
-            match (state, found) {
-                (State::Kept, None) => faults.push(format!("lost: {token}")),
-                (State::Gone, Some(_)) => faults.push(format!("came back: {token}")),
-                (State::Kept, Some((_, false))) if *flagged => {
-                    faults.push(format!("flag lost: {token}"));
-                }
-                (_, Some((times, _))) if *times > 1 => {
-                    faults.push(format!("{times} times: {token}"));
-                }
-                _ => {}
+        for (token, times) in &mut self.tokens {
+            let found = present.get(token).copied().unwrap_or(0);
+            if found < times.least {
+                faults.push(format!(
+                    "lost: message {token}, there {found} times, acknowledged {} times",
+                    times.least
+                ));
             }
+            if found > times.most {
+                faults.push(format!(
+                    "too often: message {token}, there {found} times, expected {} at most",
+                    times.most
+                ));
+            }
+            if times.least < times.most {
+                self.again.push(*token);
+            }
+            (times.least, times.most) = (found, found);
         }
-        let known: BTreeSet<&String> = self.tokens.keys().collect();
         faults.extend(
             present
                 .keys()
-                .filter(|token| !known.contains(token))
-                .map(|token| format!("never sent: {token}")),
+                .filter(|token| !self.tokens.contains_key(token))
+                .map(|token| format!("never sent: message {token}")),
         );
         faults
     }
@@ -108,19 +110,36 @@ mod tests {
     #[test]
     fn tells_loss_return_and_reuse() {
         let mut ledger = Ledger::default();
-        ledger.note("a", State::Kept);
-        ledger.flagged("a");
-        ledger.note("b", State::Gone);
-        ledger.note("c", State::Asked);
-        assert_eq!(ledger.saw(7, 1, "a"), None);
-        assert!(ledger.saw(7, 1, "c").is_some());
-        assert!(ledger.saw(8, 2, "c").is_some());
-        let present = BTreeMap::from([("b".to_owned(), (1, false)), ("x".to_owned(), (1, false))]);
+        for token in [1, 2, 3, 4] {
+            ledger.asked(token);
+        }
+        ledger.kept(1);
+        ledger.kept(2);
+        ledger.gone(2);
+        ledger.refused(4);
+        assert_eq!(ledger.count(), 1);
+        assert_eq!(ledger.saw(7, 1, 1), None);
+        assert!(ledger.saw(7, 1, 3).is_some());
+        assert!(ledger.saw(8, 2, 3).is_some());
+        let faults = ledger
+            .clone()
+            .settle(&BTreeMap::from([(2, 1), (4, 1), (9, 1)]));
         assert_eq!(
-            ledger.compare(&present),
-            ["lost: a", "came back: b", "never sent: x"]
+            faults,
+            [
+                "lost: message 1, there 0 times, acknowledged 1 times",
+                "too often: message 2, there 1 times, expected 0 at most",
+                "too often: message 4, there 1 times, expected 0 at most",
+                "never sent: message 9",
+            ]
         );
-        let present = BTreeMap::from([("a".to_owned(), (2, true))]);
-        assert_eq!(ledger.compare(&present), ["2 times: a"]);
+        // Sent again after its reply was lost: once or twice, and then it stays so.
+        assert_eq!(ledger.settle(&BTreeMap::from([(1, 1), (3, 1)])), [""; 0]);
+        assert_eq!((ledger.retry(), ledger.retry()), (vec![3], vec![]));
+        ledger.asked(3);
+        ledger.kept(3);
+        let twice = BTreeMap::from([(1, 1), (3, 2)]);
+        assert_eq!(ledger.settle(&twice), [""; 0]);
+        assert_eq!(ledger.settle(&BTreeMap::from([(1, 2), (3, 1)])).len(), 2);
     }
 }

@@ -4,6 +4,7 @@
 //! Ports are chosen by the kernel, so tests run side by side.
 
 pub mod client;
+pub mod crash;
 pub mod dns;
 pub mod imap;
 pub mod ledger;

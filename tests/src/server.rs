@@ -197,9 +197,7 @@ impl Server {
 
     /// Runs `congvu` with this server's configuration.
     pub fn cli(&self, args: &[&str], input: &str) -> Output {
-        let mut command = Command::new(congvu());
-        command.arg("--config").arg(self.config()).args(args);
-        finish(command, input)
+        command(&self.config(), args, input)
     }
 
     /// Starts it (again) and waits until it listens.
@@ -207,6 +205,15 @@ impl Server {
     /// # Panics
     /// When it does not come up.
     pub fn restart(&mut self) {
+        self.begin();
+        self.up();
+    }
+
+    /// Starts it (again).
+    ///
+    /// # Panics
+    /// When it runs already.
+    pub fn begin(&mut self) {
         assert!(self.child.is_none(), "it runs already");
         let mut command = Command::new(congvu());
         command.arg("--config").arg(self.config()).arg("serve");
@@ -226,10 +233,19 @@ impl Server {
             }
         });
         self.child = Some(child);
-        let mut log = Log {
+        self.listeners.clear();
+        self.log = Mutex::new(Log {
             lines: Vec::new(),
             coming,
-        };
+        });
+    }
+
+    /// Waits until it listens.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn up(&mut self) {
+        let log = self.log.get_mut().expect("log");
         log.wait("server started", |line| line.contains("server started"));
         self.listeners = log
             .lines
@@ -242,7 +258,6 @@ impl Server {
                 ))
             })
             .collect();
-        self.log = Mutex::new(log);
     }
 
     /// `kill -9`.
@@ -356,6 +371,11 @@ impl Server {
         self.folder.path().to_owned()
     }
 
+    /// Its data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     /// Its configuration file.
     pub fn config(&self) -> PathBuf {
         self.folder.path().join("congvu.toml")
@@ -397,6 +417,13 @@ impl Drop for Server {
             let _ = child.wait();
         }
     }
+}
+
+/// Runs `congvu` with a configuration.
+pub fn command(config: &Path, args: &[&str], input: &str) -> Output {
+    let mut command = Command::new(congvu());
+    command.arg("--config").arg(config).args(args);
+    finish(command, input)
 }
 
 /// `name=value` or `name="value"` in a log line.

@@ -1,5 +1,5 @@
 //! Developer commands: `cargo xtask` runs fmt, clippy, tests and tidy; `cargo xtask tidy` only the last;
-//! `cargo xtask bench` measures a running server.
+//! `cargo xtask bench` measures a running server; `cargo xtask crash` kills one again and again.
 //!
 //! Plain `std`, so that it builds in a second.
 
@@ -18,9 +18,10 @@ fn main() -> ExitCode {
         Some("clippy") => clippy(&root),
         Some("test") => test(&root),
         Some("bench") => bench::run(&root, &args[1..]),
+        Some("crash") => crash(&root, &args[1..]),
         Some("tidy") => tidy::check(&root),
         Some(other) => Err(format!(
-            "no command {other:?}; commands: fmt, clippy, test, tidy (none = these four), bench"
+            "no command {other:?}; commands: fmt, clippy, test, tidy (none = these four), bench, crash"
         )),
     };
     match outcome {
@@ -63,6 +64,43 @@ fn clippy(root: &Path) -> Result<(), String> {
 
 fn test(root: &Path) -> Result<(), String> {
     cargo(root, &["test", "--workspace", "--locked"])
+}
+
+/// `crash [--release] --rounds N [--seed S]`: builds the program and what kills it, and runs that.
+fn crash(root: &Path, args: &[String]) -> Result<(), String> {
+    let (profile, options): (Vec<&str>, Vec<&str>) = args
+        .iter()
+        .map(String::as_str)
+        .partition(|arg| *arg == "--release");
+    // Both in one: apart they would be built with other features of what they use.
+    let mut build = vec![
+        "build",
+        "--locked",
+        "-p",
+        "congvu",
+        "-p",
+        "congvu-tests",
+        "--bins",
+    ];
+    build.extend(&profile);
+    cargo(root, &build)?;
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root.join("target"), |target| root.join(target));
+    let folder = if profile.is_empty() {
+        "debug"
+    } else {
+        "release"
+    };
+    let program = target.join(folder).join("crash");
+    let status = Command::new(&program)
+        .args(options)
+        .status()
+        .map_err(|error| format!("{}: {error}", program.display()))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err("the crash test failed".to_owned())
+    }
 }
 
 fn cargo(root: &Path, args: &[&str]) -> Result<(), String> {

@@ -17,7 +17,7 @@ use congvu_net::listener::BindError;
 use congvu_net::tls::{CertificateFile, CertificateProblem, ServerTls};
 use congvu_net::{Gate, Listener, Stopper};
 use congvu_queue::Queue;
-use congvu_store::{Options, Report, Store, Timestamp};
+use congvu_store::{Report, Store, Timestamp};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tracing::{info, warn};
@@ -206,7 +206,7 @@ fn open(config: &Config) -> Result<Opened, StartError> {
     let files = certificates(config)?;
     let tls = ServerTls::load(&files).map_err(StartError::Certificates)?;
     let sending = settings::queue(config)?;
-    let (store, report) = Store::open(folder, Options::default())
+    let (store, report) = Store::open(folder, settings::store(config))
         .map_err(|error| StartError::Store(folder.clone(), error))?;
     Ok(Opened {
         store,
@@ -339,6 +339,7 @@ fn fixed(old: &Config, new: &Config) -> Vec<&'static str> {
         ("[server]", old.server != new.server),
         ("[control]", old.control != new.control),
         ("[[listener]]", old.listeners != new.listeners),
+        ("[store]", old.store != new.store),
         ("log.format", old.log.format != new.log.format),
         (
             "access.unlimited",

@@ -22,6 +22,15 @@ pub(crate) enum SettingsError {
     Credentials(PathBuf, String),
 }
 
+/// The mailstore.
+pub(crate) fn store(config: &Config) -> congvu_store::Options {
+    congvu_store::Options {
+        cache: config.store.cache,
+        segment: config.store.segment,
+        snapshot: config.store.snapshot,
+    }
+}
+
 /// Receiving.
 pub(crate) fn smtpd(config: &Config) -> congvu_smtpd::Settings {
     congvu_smtpd::Settings {

@@ -40,6 +40,7 @@ pub(crate) struct Config {
     pub(crate) dns: Dns,
     pub(crate) queue: Queue,
     pub(crate) routes: Vec<Route>,
+    pub(crate) store: Store,
 }
 
 /// Who we are and where our data is.
@@ -122,6 +123,17 @@ pub(crate) struct Access {
     pub(crate) relay: Vec<Network>,
     pub(crate) lmtp: Vec<Network>,
     pub(crate) unlimited: Vec<Network>,
+}
+
+/// The mailstore's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Store {
+    /// Octets of memory for the index.
+    pub(crate) cache: u64,
+    /// Octets after which a file of the log is closed.
+    pub(crate) segment: u64,
+    /// Octets of log after which a snapshot of the index is taken.
+    pub(crate) snapshot: u64,
 }
 
 /// Sizes and counts.

@@ -11,7 +11,7 @@ use super::reader::Section;
 use super::value;
 use super::{
     Access, Config, Control, Dns, Kind, Limits, Listener, Log, LogFormat, PerAddress, Queue, Rate,
-    Rates, Route, Server, Tls, TlsDemand, Way,
+    Rates, Route, Server, Store, Tls, TlsDemand, Way,
 };
 
 /// Five mail programs of 2,000 people; some 40 kB each with TLS.
@@ -44,6 +44,7 @@ pub(super) fn config(root: &mut Section<'_>) -> Config {
         dns: root.section("dns", dns),
         queue: root.section("queue", queue),
         routes: root.sections("route", route).unwrap_or_default(),
+        store: root.section("store", store),
     }
 }
 
@@ -215,6 +216,26 @@ fn rate(section: &mut Section<'_>, default: Rate) -> Rate {
     Rate {
         hour: section.get("hour", value::count, default.hour),
         day: section.get("day", value::count, default.day),
+    }
+}
+
+/// Less makes many small files and snapshots without end.
+const SMALLEST_FILE: u64 = 64 * 1024;
+/// What the index needs to work at all.
+const SMALLEST_CACHE: u64 = 1024 * 1024;
+
+fn store(section: &mut Section<'_>) -> Store {
+    // Its reasons stand there.
+    let own = congvu_store::Options::default();
+    let file = |v: &toml::de::DeValue<'_>| value::size_from(v, SMALLEST_FILE);
+    Store {
+        cache: section.get(
+            "index-cache",
+            |v| value::size_from(v, SMALLEST_CACHE),
+            own.cache,
+        ),
+        segment: section.get("segment-size", file, own.segment),
+        snapshot: section.get("snapshot-after", file, own.snapshot),
     }
 }
 

@@ -122,6 +122,17 @@ pub(super) fn size(value: &DeValue<'_>) -> Result<u64, Wrong> {
         .ok_or_else(|| Wrong::new(format!("\"{text}\" is not a size"), REMEDY))
 }
 
+/// As [`size`], with a least value.
+pub(super) fn size_from(value: &DeValue<'_>, least: u64) -> Result<u64, Wrong> {
+    match size(value)? {
+        octets if octets < least => Err(Wrong::new(
+            format!("{octets} octets are too few"),
+            format!("write at least {} KiB", least / 1024),
+        )),
+        octets => Ok(octets),
+    }
+}
+
 /// `"90s"`, `"5m"`, `"4h"`, `"5d"`.
 pub(super) fn duration(value: &DeValue<'_>) -> Result<Duration, Wrong> {
     const REMEDY: &str = "write for example \"5m\" (s, m, h and d are known)";
