@@ -5,12 +5,12 @@ use std::sync::Arc;
 use congvu_directory::Directory;
 use congvu_directory::password::{self, Hashed, Purpose};
 use congvu_message::Address;
-use congvu_store::queue::{Counts, QueueId, QueueRead};
+use congvu_store::queue::{Counts, QueueId, QueueRead, QueueWrite};
 use congvu_store::{AccountId, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::audit::{self, Described, Who};
-use crate::change::{self, AccountChange, AppPasswordChange, Change, PasswordChange};
+use crate::change::{self, AccountChange, AppPasswordChange, Change, PasswordChange, QueueChange};
 use crate::error::{Error, Result};
 use crate::import;
 use crate::reply::{Done, Reply, StatusView, StoreReply};
@@ -121,6 +121,9 @@ impl Admin {
             Change::Account(AccountChange::Import { csv, dry_run }) => {
                 import::run(&self.directory, who, csv, *dry_run).await
             }
+            Change::Queue(QueueChange::RetryAll { domain }) => {
+                self.retry_all(who, &change, domain.clone()).await
+            }
             _ => self.change_one(who, &change).await,
         };
         if let Err(error) = &outcome {
@@ -145,6 +148,29 @@ impl Admin {
         Ok(Reply::Done(Done {
             subject,
             password: shown,
+        }))
+    }
+
+    /// Page by page, so that no transaction keeps others waiting. Recorded when all is done.
+    async fn retry_all(&self, who: &Who, change: &Change, domain: Option<String>) -> Result<Reply> {
+        let domain = domain
+            .map(|text| congvu_directory::name::domain(&text))
+            .transpose()?;
+        let (mut retried, mut from) = (0, Some(QueueId(0)));
+        while let Some(place) = from {
+            let wanted = domain.clone();
+            let (some, next) = self
+                .directory
+                .store()
+                .transact::<_, Error, _>(move |tx| Ok(tx.retry_page(place, wanted.as_deref())?))
+                .await?;
+            retried += some;
+            from = next;
+        }
+        self.change_one(who, change).await?;
+        Ok(Reply::Done(Done {
+            subject: format!("{retried} messages"),
+            password: None,
         }))
     }
 

@@ -159,6 +159,34 @@ impl Reply {
         }
     }
 
+    /// Entries of a listing; 0 of anything else.
+    pub fn entries(&self) -> usize {
+        match self {
+            Self::Agencies(page) => page.entries.len(),
+            Self::Domains(page) => page.entries.len(),
+            Self::Accounts(page) => page.entries.len(),
+            Self::Aliases(page) => page.entries.len(),
+            Self::Groups(page) => page.entries.len(),
+            Self::Queue(page) => page.entries.len(),
+            Self::Audit(page) => page.entries.len(),
+            _ => 0,
+        }
+    }
+
+    /// Leaves the first `most` entries of a listing.
+    pub fn truncate(&mut self, most: usize) {
+        match self {
+            Self::Agencies(page) => page.entries.truncate(most),
+            Self::Domains(page) => page.entries.truncate(most),
+            Self::Accounts(page) => page.entries.truncate(most),
+            Self::Aliases(page) => page.entries.truncate(most),
+            Self::Groups(page) => page.entries.truncate(most),
+            Self::Queue(page) => page.entries.truncate(most),
+            Self::Audit(page) => page.entries.truncate(most),
+            _ => {}
+        }
+    }
+
     /// Appends the next page of the same listing.
     pub fn append(&mut self, page: Self) {
         fn join<T>(so_far: &mut Page<T>, page: Page<T>) {

@@ -6,7 +6,7 @@ use congvu_net::connect::Source;
 use congvu_net::dns::{DnsFailure, Resolver};
 use congvu_net::tls::{Roots, TlsClient, TlsError};
 use congvu_queue::{Route, SMTP_PORT, Schedule, Way};
-use congvu_smtp::client::{Credentials, TlsPolicy};
+use congvu_smtp::client::{Credentials, TlsPolicy, Waits};
 use congvu_wire::Secret;
 
 use crate::config::{self, Config, TlsDemand};
@@ -96,6 +96,7 @@ pub(crate) fn queue(config: &Config) -> Result<congvu_queue::Settings, SettingsE
             v6: queue.source_v6,
         },
         port: SMTP_PORT,
+        waits: Waits::default(),
         resolver,
         tls: TlsClient::new(roots.as_ref())?,
     })

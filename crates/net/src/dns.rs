@@ -149,9 +149,22 @@ impl Resolver {
             Err(DnsFailure::NoData(_)) => match self.addresses(domain).await {
                 Ok(_) => MxAnswer::Implicit,
                 Err(DnsFailure::Temporary(_, reason)) => MxAnswer::Temporary(reason),
+                // An alias that ends nowhere is a slip of its administrator, and may be mended.
+                Err(_) if self.is_alias(domain).await => {
+                    MxAnswer::Temporary("its name is an alias that leads nowhere".to_owned())
+                }
                 Err(_) => MxAnswer::NoDomain,
             },
         }
+    }
+
+    /// Whether the name is an alias (CNAME), wherever that leads. Fixed zones have none.
+    async fn is_alias(&self, name: &str) -> bool {
+        let Inner::Live(resolver) = &self.0 else {
+            return false;
+        };
+        let records = lookup(resolver, name, RecordType::CNAME).await;
+        records.is_ok_and(|found| found.iter().any(|data| matches!(data, RData::CNAME(_))))
     }
 
     /// The addresses of a host, IPv6 first; an address in text form is itself. Aliases (CNAME) are

@@ -13,6 +13,8 @@ use crate::route::Destination;
 
 /// Tasks kept in line for one destination: enough work for its connections between two scans.
 pub(crate) const LINE_MOST: usize = 1_000;
+/// Tasks on the board in all: some 40 MB of memory. What finds no place is offered again in a later round.
+pub(crate) const BOARD_MOST: usize = 100_000;
 /// Times that a task may end its worker in a panic before its entry is set aside.
 pub(crate) const PANICS_MOST: u32 = 3;
 
@@ -39,9 +41,14 @@ struct Line {
 }
 
 impl Board {
+    /// Whether a task is in line or in hand.
+    pub(crate) fn knows(&self, task: &TaskKey) -> bool {
+        self.known.contains(task)
+    }
+
     /// Offers a due task; `false` when it is known already or its line is full.
     pub(crate) fn offer(&mut self, task: &TaskKey, destination: &Destination) -> bool {
-        if self.known.contains(task) {
+        if self.known.len() >= BOARD_MOST || self.known.contains(task) {
             return false;
         }
         let line = self.lines.entry(destination.clone()).or_default();
@@ -57,30 +64,35 @@ impl Board {
     /// Destinations that should get one more worker each, the least served and most urgent first, at most as
     /// many as `connections` allows. They are counted as started.
     pub(crate) fn start(&mut self, connections: usize, per_destination: usize) -> Vec<Destination> {
+        let free = connections.saturating_sub(self.workers);
+        if free == 0 {
+            return Vec::new();
+        }
         let mut wanting: Vec<_> = self
             .lines
             .iter()
             .filter(|(_, line)| line.wants_worker(per_destination))
             .filter_map(|(destination, line)| {
-                Some((
-                    line.workers,
-                    line.waiting.first()?.clone(),
-                    destination.clone(),
-                ))
+                Some((line.workers, line.waiting.first()?, destination))
             })
             .collect();
-        wanting.sort();
-        wanting.truncate(connections.saturating_sub(self.workers));
-        for (_, _, destination) in &wanting {
+        // There may be many thousand lines, and few of them get their turn.
+        if free < wanting.len() {
+            wanting.select_nth_unstable(free);
+            wanting.truncate(free);
+        }
+        wanting.sort_unstable();
+        let chosen: Vec<_> = wanting
+            .into_iter()
+            .map(|(_, _, destination)| destination.clone())
+            .collect();
+        for destination in &chosen {
             if let Some(line) = self.lines.get_mut(destination) {
                 line.workers += 1;
                 self.workers += 1;
             }
         }
-        wanting
-            .into_iter()
-            .map(|(_, _, destination)| destination)
-            .collect()
+        chosen
     }
 
     /// A domain that stands in line there: where a worker looks up its way.

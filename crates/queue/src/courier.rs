@@ -20,6 +20,15 @@ const IDLE: Duration = Duration::from_secs(2);
 /// Transactions of one session; some servers close after 100, and a fresh start balances their hosts.
 const TRANSACTIONS_MOST: u32 = 100;
 
+/// How a transaction's outcomes came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    /// The machine reported them.
+    Regular,
+    /// Taken from the machine after the connection had ended.
+    Off,
+}
+
 /// Where a session leads.
 pub(crate) struct Place {
     pub(crate) destination: Destination,
@@ -65,8 +74,17 @@ impl Courier {
         }
     }
 
-    /// After the drive: settles what the end of the connection left open.
-    pub(crate) async fn finish(&mut self, ending: &str) {
+    /// After the drive: settles what the end of the connection left open. `owed` is what the machine still
+    /// has to report: replies that came before the end hold, the rest is tried again.
+    pub(crate) async fn finish(&mut self, owed: Option<Ask>, ending: &str) {
+        match owed {
+            Some(Ask::Done(outcomes)) => self.done(outcomes, Cut::Off).await,
+            Some(Ask::Failed(error)) => {
+                self.failure.get_or_insert(error);
+            }
+            Some(Ask::Next(_) | Ask::Body) | None => {}
+        }
+        // Only what was taken and never begun.
         if let Some(batch) = self.hand.take() {
             if self.shutdown.is_stopping() {
                 // Not an attempt: it is due as before.
@@ -147,6 +165,8 @@ impl Courier {
         };
         match loaded {
             Ok((batch, utf8)) => {
+                #[cfg(test)]
+                crate::panics::strike(&batch.entry);
                 let transaction = batch.transaction(utf8);
                 self.trouble = None;
                 self.hand = Some(batch);
@@ -174,7 +194,7 @@ impl Courier {
         }
     }
 
-    async fn done(&mut self, outcomes: Vec<Outcome>) {
+    async fn done(&mut self, outcomes: Vec<Outcome>, cut: Cut) {
         let Some(mut batch) = self.hand.take() else {
             return;
         };
@@ -182,6 +202,11 @@ impl Courier {
         let mut verdicts = Vec::with_capacity(outcomes.len());
         let mut rcpts = Vec::with_capacity(outcomes.len());
         for (rcpt, outcome) in batch.rcpts.drain(..).zip(outcomes) {
+            let broken = matches!(outcome, Outcome::Unsent(..) | Outcome::Unknown(_));
+            if stopping && broken && cut == Cut::Off {
+                // Ended by our own stop: not an attempt.
+                continue;
+            }
             if matches!(outcome, Outcome::Unsent(_, Break::Aborted)) {
                 if stopping {
                     // We cut it for our own sake: not an attempt.
@@ -233,7 +258,7 @@ impl Service<Client> for Courier {
             Ask::Next(session) => self.next(session).await,
             Ask::Body => self.chunk().await,
             Ask::Done(outcomes) => {
-                self.done(outcomes).await;
+                self.done(outcomes, Cut::Regular).await;
                 Answer::Noted
             }
             Ask::Failed(error) => {

@@ -22,8 +22,9 @@ use crate::worker::Worker;
 
 /// Tasks of one read.
 const PAGE: usize = 1_024;
-/// Pages of one look at the queue: what lies beyond is seen when these are done or put off.
-const PAGES_MOST: usize = 64;
+/// Pages of one look at the queue beside the first: what lies beyond is seen by the looks that follow. So a
+/// look stays below some 50 ms of work, and reads of the store short.
+const PAGES_MOST: usize = 16;
 /// Shortest time between two looks: changes that come together are seen together.
 const GAP: Duration = Duration::from_millis(20);
 /// Longest time between two looks while something changes.
@@ -40,6 +41,16 @@ const PANIC_DELAY: i64 = 60_000;
 /// The outbound queue. Cheap to clone.
 #[derive(Clone)]
 pub struct Queue(Arc<Shared>);
+
+/// How far the looks at the queue are. One after another they go round it, so that no destination's tasks,
+/// however many, keep those of others from being seen.
+#[derive(Debug, Default)]
+struct Round {
+    /// The last task looked at; `None` = at the beginning.
+    at: Option<TaskKey>,
+    /// Something changed since the round began: another one has to follow.
+    stale: bool,
+}
 
 /// What dispatcher and workers share.
 pub(crate) struct Shared {
@@ -82,15 +93,17 @@ impl Queue {
         let mut watcher = self.0.store().watch(Topic::Queue);
         let mut crew = Crew::new(Arc::clone(&self.0));
         let mut rescued: Option<Instant> = None;
+        let mut round = Round::default();
         while !shutdown.is_stopping() {
             if rescued.is_none_or(|at| at.elapsed() >= RESCUE_EVERY) {
                 self.0.rescue().await;
                 rescued = Some(Instant::now());
             }
             let look = Instant::now();
-            let sleep = self.0.offer_due().await;
+            let sleep = self.0.offer_due(&mut round).await;
             let gap = (look.elapsed() * GAP_SHARE).clamp(GAP, GAP_MOST);
             crew.start(&shutdown);
+            let mut changed = true;
             let end = tokio::select! {
                 () = shutdown.stopping() => break,
                 end = crew.end() => Some(end),
@@ -99,11 +112,15 @@ impl Queue {
                     None
                 }
                 () = self.0.wake.notified() => None,
-                () = tokio::time::sleep(sleep) => None,
+                () = tokio::time::sleep(sleep) => {
+                    changed = false;
+                    None
+                }
             };
             if let Some(end) = end {
                 crew.see_off(end).await;
             }
+            round.stale |= changed && round.at.is_some();
             tokio::select! {
                 () = shutdown.stopping() => break,
                 () = tokio::time::sleep(gap) => {}
@@ -156,12 +173,15 @@ impl Shared {
         self.wake.notify_one();
     }
 
-    /// Puts what is due on the board; how long nothing else will be.
-    async fn offer_due(&self) -> Duration {
+    /// Puts what is due on the board; how long nothing else will be. Each look begins at the front, where urgent
+    /// lanes and what waits longest stand, and goes on where the last one ended.
+    async fn offer_due(&self, round: &mut Round) -> Duration {
         let now = self.now();
         let settings = self.settings();
+        let mut destinations = HashMap::new();
         let mut after: Option<TaskKey> = None;
-        for _ in 0..PAGES_MOST {
+        let mut whole = false;
+        for look in 0..=PAGES_MOST {
             let from = after.clone();
             let page = match self
                 .store()
@@ -174,16 +194,19 @@ impl Shared {
                     return SLEEP_MOST;
                 }
             };
-            let mut board = self.board();
-            for task in &page {
-                let destination = settings.route(&task.domain).destination(&task.domain);
-                board.offer(task, &destination);
-            }
-            drop(board);
+            self.offer(&page, &settings, &mut destinations);
             if page.len() < PAGE {
+                whole = true;
                 break;
             }
             after = page.last().cloned();
+            if look == 0 {
+                after = after.max(round.at.take());
+            }
+        }
+        round.at = if whole { None } else { after };
+        if !whole || std::mem::take(&mut round.stale) {
+            return Duration::ZERO;
         }
         match self.store().read(move |r| r.next_due(now)).await {
             Ok(Some(next)) => {
@@ -194,6 +217,27 @@ impl Shared {
             Err(error) => {
                 warn!(%error, "cannot read the queue");
                 SLEEP_MOST
+            }
+        }
+    }
+
+    fn offer(
+        &self,
+        page: &[TaskKey],
+        settings: &Settings,
+        destinations: &mut HashMap<String, Destination>,
+    ) {
+        let mut board = self.board();
+        for task in page {
+            if board.knows(task) {
+                continue;
+            }
+            if let Some(destination) = destinations.get(&task.domain) {
+                board.offer(task, destination);
+            } else {
+                let destination = settings.route(&task.domain).destination(&task.domain);
+                board.offer(task, &destination);
+                destinations.insert(task.domain.clone(), destination);
             }
         }
     }
@@ -373,6 +417,7 @@ mod tests {
             routes: Vec::new(),
             source: Source::default(),
             port: 25,
+            waits: congvu_smtp::client::Waits::default(),
             resolver: Resolver::fixed(Zone::default()),
             tls: TlsClient::new(None).unwrap(),
         }

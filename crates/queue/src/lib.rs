@@ -13,6 +13,8 @@ mod clock;
 mod courier;
 mod dispatch;
 pub mod manage;
+#[cfg(test)]
+mod panics;
 mod report;
 mod route;
 mod schedule;

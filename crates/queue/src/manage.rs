@@ -75,20 +75,19 @@ pub async fn retry(store: &Store, id: QueueId, domain: Option<String>) -> Result
         .await
 }
 
-/// Makes everything due now; how many entries.
-pub async fn retry_all(store: &Store) -> Result<u64> {
+/// Makes everything due now, in one domain if given; how many entries.
+pub async fn retry_all(store: &Store, domain: Option<String>) -> Result<u64> {
     let mut retried = 0;
-    let mut from = QueueId(0);
-    loop {
-        let page = list(store, from, PAGE).await?;
-        for entry in &page {
-            retried += u64::from(retry(store, entry.id, None).await?);
-        }
-        match page.last().and_then(|last| last.id.0.checked_add(1)) {
-            Some(next) if page.len() == PAGE => from = QueueId(next),
-            _ => return Ok(retried),
-        }
+    let mut from = Some(QueueId(0));
+    while let Some(place) = from {
+        let wanted = domain.clone();
+        let (some, next) = store
+            .transact(move |tx| tx.retry_page(place, wanted.as_deref()))
+            .await?;
+        retried += some;
+        from = next;
     }
+    Ok(retried)
 }
 
 /// Keeps an entry from being sent; `false` when it is gone. An attempt under way finishes.

@@ -276,6 +276,7 @@ mod tests {
             routes,
             source: congvu_net::connect::Source::default(),
             port: 2525,
+            waits: congvu_smtp::client::Waits::default(),
             resolver: Resolver::fixed(zone),
             tls: TlsClient::new(None).unwrap(),
         }

@@ -3,6 +3,7 @@
 use congvu_net::connect::Source;
 use congvu_net::dns::Resolver;
 use congvu_net::tls::TlsClient;
+use congvu_smtp::client::Waits;
 
 use crate::route::Route;
 use crate::schedule::Schedule;
@@ -29,6 +30,8 @@ pub struct Settings {
     pub source: Source,
     /// The port of mail exchangers: [`SMTP_PORT`] outside of tests.
     pub port: u16,
+    /// How long a server may take to answer: RFC 5321's times outside of tests.
+    pub waits: Waits,
     /// Asks the DNS.
     pub resolver: Resolver,
     /// Makes client sides of TLS.

@@ -166,6 +166,7 @@ impl Worker {
             hello: settings.hello.clone(),
             tls: policy,
             credentials: route.credentials.clone(),
+            waits: settings.waits,
         });
         let place = Place {
             destination: self.destination.clone(),
@@ -181,7 +182,8 @@ impl Worker {
             implicit: route.implicit_tls(),
         };
         let ending = drive(link, &mut client, &mut courier, self.shutdown.clone()).await;
-        courier.finish(&ending.to_string()).await;
+        // What the server had said before the connection broke is settled now, not asked for again.
+        courier.finish(client.settle(), &ending.to_string()).await;
         if courier.ready {
             return Went::Well;
         }
@@ -190,14 +192,14 @@ impl Worker {
             return Went::Badly(Verdict::Failed(Reason::own((5, 4, 6), text)));
         }
         match (courier.failure, ending) {
+            (_, Ending::Handshake(error)) => Went::TlsBroke(Verdict::Later(Reason::own(
+                (4, 7, 5),
+                format!("{}: {}", hop.host, tls_words(&error)),
+            ))),
             (Some(error @ SessionError::Broken(Stage::Tls, _)), _) => {
                 Went::TlsBroke(Verdict::of_session(&error, &hop.host))
             }
             (Some(error), _) => Went::Badly(Verdict::of_session(&error, &hop.host)),
-            (None, Ending::Handshake(error)) => Went::TlsBroke(Verdict::Later(Reason::own(
-                (4, 7, 5),
-                format!("{}: {}", hop.host, tls_words(&error)),
-            ))),
             (None, ending) => badly(hop, (4, 4, 2), &ending.to_string()),
         }
     }

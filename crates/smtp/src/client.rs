@@ -12,10 +12,8 @@ mod stuff;
 
 pub use ask::{
     Answer, Ask, Break, Config, Credentials, Extensions, Outcome, Protocol, ServerReply, Session,
-    SessionError, Stage, TlsPolicy, Transaction,
+    SessionError, Stage, TlsPolicy, Transaction, Waits,
 };
-
-use std::time::Duration;
 
 use congvu_wire::line::{Line, LineBuffer};
 use congvu_wire::{Machine, Patience, Step, TlsInfo};
@@ -266,16 +264,16 @@ impl Machine for Client {
             State::Flight(_) => self.flight_stage(),
             _ => Stage::Idle,
         };
-        // RFC 5321 section 4.5.3.2, and RFC 1047 for the end: giving up too early there doubles mail.
-        let minutes = match (&self.state, stage) {
-            (State::Quit, _) => 1,
-            (_, Stage::End) => 10,
-            (_, Stage::Data) => 3,
-            _ => 5,
+        let waits = &self.config.waits;
+        let limit = match (&self.state, stage) {
+            (State::Quit, _) => waits.quit,
+            (_, Stage::End) => waits.end,
+            (_, Stage::Data) => waits.data,
+            _ => waits.reply,
         };
         Patience {
             marker: self.events,
-            limit: Duration::from_mins(minutes),
+            limit,
         }
     }
 }

@@ -17,6 +17,11 @@ pub enum QueueChange {
         /// Only those of this domain.
         domain: Option<String>,
     },
+    /// Tries everything now that is not held, page by page. Has its own way, because it needs many transactions.
+    RetryAll {
+        /// Only recipients of this domain.
+        domain: Option<String>,
+    },
     /// Keeps it from being tried.
     Hold {
         /// Which.
@@ -38,10 +43,14 @@ pub enum QueueChange {
 
 impl QueueChange {
     pub(super) fn apply(&self, tx: &mut Tx<'_>) -> Result<String> {
-        let (Self::Retry { id, .. }
-        | Self::Hold { id, .. }
-        | Self::Release { id }
-        | Self::Drop { id }) = self;
+        let id = match self {
+            Self::Retry { id, .. }
+            | Self::Hold { id, .. }
+            | Self::Release { id }
+            | Self::Drop { id } => id,
+            // The pages were done one by one before; here is only their end, which is recorded.
+            Self::RetryAll { .. } => return Ok("all".to_owned()),
+        };
         let entry = tx
             .queue_entry(QueueId(*id))?
             .ok_or_else(|| Error::Missing("queue entry", id.to_string()))?;
@@ -70,6 +79,7 @@ impl QueueChange {
             Self::Drop { .. } => {
                 tx.drop_entry(entry.id)?;
             }
+            Self::RetryAll { .. } => {}
         }
         Ok(id.to_string())
     }

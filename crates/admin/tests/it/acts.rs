@@ -334,6 +334,18 @@ async fn the_queue_is_held_released_and_dropped() {
         domain: Some("elsewhere.test".into()),
     }))
     .await;
+    for (domain, expected) in [(None, "1 messages"), (Some("other.test"), "0 messages")] {
+        let domain = domain.map(str::to_owned);
+        let done = desk
+            .perform(Request::Change(Change::Queue(QueueChange::RetryAll {
+                domain,
+            })))
+            .await;
+        let Reply::Done(done) = done.unwrap() else {
+            panic!()
+        };
+        assert_eq!(done.subject, expected);
+    }
     let Reply::QueueEntry(detail) = desk.ask(Query::QueueEntry { id }).await else {
         panic!()
     };

@@ -85,6 +85,8 @@ enum Plan {
     Do(Vec<Request>),
     /// A listing, page by page.
     List(Query),
+    /// The first so many of a listing.
+    Some(Query, usize),
 }
 
 impl From<Query> for Plan {
@@ -181,14 +183,25 @@ async fn execute(
                 output.reply(&reply);
             }
         }
-        Plan::List(query) => {
-            let mut all: Reply = connection.request(Request::Query(query.clone())).await?;
-            while let Some(next) = all.next() {
-                let query = query.clone().continued(next);
-                all.append(connection.request(Request::Query(query)).await?);
-            }
-            output.reply(&all);
-        }
+        Plan::List(query) => output.reply(&list(connection, query, usize::MAX).await?),
+        Plan::Some(query, limit) => output.reply(&list(connection, query, limit).await?),
     }
     Ok(())
+}
+
+/// A listing up to `limit` entries.
+async fn list(
+    connection: &mut Connection,
+    query: Query,
+    limit: usize,
+) -> congvu_admin::Result<Reply> {
+    let mut all: Reply = connection.request(Request::Query(query.clone())).await?;
+    while all.entries() < limit
+        && let Some(next) = all.next()
+    {
+        let query = query.clone().continued(next);
+        all.append(connection.request(Request::Query(query)).await?);
+    }
+    all.truncate(limit);
+    Ok(all)
 }

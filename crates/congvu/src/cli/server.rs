@@ -11,18 +11,28 @@ use super::{Plan, Usage};
 #[derive(Debug, Subcommand)]
 pub(crate) enum QueueVerb {
     /// List what waits, oldest first.
-    List,
+    List {
+        /// Begin after this number: how a long queue is read piece by piece.
+        #[arg(long, value_name = "NUMBER")]
+        after: Option<u64>,
+        /// At most so many.
+        #[arg(long, value_name = "COUNT")]
+        limit: Option<usize>,
+    },
     /// Show one message with its recipients and the last answers.
     Show {
         /// Its number.
         id: u64,
     },
-    /// Try messages now.
+    /// Try messages now: some by their numbers, or everything that is not held.
     Retry {
         /// Their numbers.
-        #[arg(required = true)]
+        #[arg(required_unless_present_any = ["all", "domain"])]
         ids: Vec<u64>,
-        /// Only recipients of this domain.
+        /// Everything.
+        #[arg(long, conflicts_with = "ids")]
+        all: bool,
+        /// Only recipients of this domain; without numbers, of every message.
         #[arg(long)]
         domain: Option<String>,
     },
@@ -59,9 +69,20 @@ impl QueueVerb {
             )
         };
         match self {
-            Self::List => Plan::List(Query::Queue { after: None }),
+            Self::List { after, limit } => {
+                let query = Query::Queue {
+                    after: after.map(|number| number.to_string()),
+                };
+                match limit {
+                    Some(limit) => Plan::Some(query, limit),
+                    None => Plan::List(query),
+                }
+            }
             Self::Show { id } => Query::QueueEntry { id }.into(),
-            Self::Retry { ids, domain } => each(ids, &|id| QueueChange::Retry {
+            Self::Retry { ids, domain, .. } if ids.is_empty() => {
+                Change::Queue(QueueChange::RetryAll { domain }).into()
+            }
+            Self::Retry { ids, domain, .. } => each(ids, &|id| QueueChange::Retry {
                 id,
                 domain: domain.clone(),
             }),

@@ -11,7 +11,7 @@ use congvu_net::{Ending, Link, Service, Shutdown, drive};
 use congvu_smtp::ask::{Mail, Rcpt};
 use congvu_smtp::client::{
     Answer, Ask, Client, Config, Credentials, Outcome, Protocol, SessionError, TlsPolicy,
-    Transaction,
+    Transaction, Waits,
 };
 use congvu_store::Timestamp;
 use congvu_wire::Secret;
@@ -78,6 +78,7 @@ pub(super) async fn send(
             name: people.sender().address.clone(),
             password: Secret::new(people.sender().password.as_bytes()),
         }),
+        waits: Waits::default(),
     });
     let transaction = Transaction {
         mail: Mail {

@@ -180,6 +180,9 @@ fn every_noun_and_verb() {
         ("quota show --agency TINH", "0 of 1T"),
         ("app-password list an@xa.test", "never"),
         ("queue list", "NUMBER"),
+        ("queue list --after 7 --limit 5", "NUMBER"),
+        ("queue retry --all", "0 messages"),
+        ("queue retry --domain elsewhere.test", "0 messages"),
         ("audit", "app-password rename"),
         ("status", "imap 127.0.0.1:"),
     ] {

@@ -55,9 +55,17 @@ async fn lists_and_counts() -> Stored<()> {
         [all[3].id]
     );
     manage::hold(&world.store, all[0].id, String::new()).await?;
+    assert_eq!(
+        manage::retry_all(&world.store, Some("y.test".into())).await?,
+        4
+    );
+    assert_eq!(
+        manage::retry_all(&world.store, Some("z.test".into())).await?,
+        0
+    );
     let counts = manage::counts(&world.store).await?;
     assert_eq!((counts.entries, counts.held, counts.waiting), (5, 1, 10));
-    assert_eq!(manage::retry_all(&world.store).await?, 5);
+    assert_eq!(manage::retry_all(&world.store, None).await?, 4);
     assert!(!manage::retry(&world.store, QueueId(99), None).await?);
     assert!(!manage::release(&world.store, all[1].id).await?);
     assert_eq!(manage::drop_entry(&world.store, QueueId(99)).await?, None);

@@ -3,19 +3,31 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
 
-/// What a rule says about one line: the reply, `CLOSE` to hang up, `None` for the usual.
+/// What a rule says about one line: the reply, which may end with a line that is one of the acts below;
+/// `None` for the usual.
 pub(crate) type Rule = dyn Fn(usize, &str) -> Option<String> + Send + Sync;
 
 /// Hang up instead of answering.
 pub(crate) const CLOSE: &str = "CLOSE";
 
+/// Reset the connection instead of answering.
+pub(crate) const RESET: &str = "RESET";
+
+/// Reset the connection once a part of the message has come.
+pub(crate) const MIDWAY: &str = "MIDWAY";
+
 /// Say nothing, ever.
 pub(crate) const SILENCE: &str = "SILENCE";
+
+/// Say something that never ends, an octet at a time.
+pub(crate) const TRICKLE: &str = "TRICKLE";
 
 /// A server on the loopback; dropped = gone.
 pub(crate) struct Remote {
@@ -42,6 +54,22 @@ impl Remote {
         address: &str,
         rule: impl Fn(usize, &str) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
+        Self::listen(address, None, rule).await
+    }
+
+    /// One that begins TLS when it answers STARTTLS with 220.
+    pub(crate) async fn secure(
+        tls: TlsAcceptor,
+        rule: impl Fn(usize, &str) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        Self::listen("127.0.0.1:0", Some(tls), rule).await
+    }
+
+    async fn listen(
+        address: &str,
+        tls: Option<TlsAcceptor>,
+        rule: impl Fn(usize, &str) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (tell, heard) = mpsc::unbounded_channel();
@@ -50,7 +78,8 @@ impl Remote {
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let number = count.fetch_add(1, Ordering::SeqCst) + 1;
-                tokio::spawn(serve(stream, number, Arc::clone(&rule), tell.clone()));
+                let (rule, tell) = (Arc::clone(&rule), tell.clone());
+                tokio::spawn(serve(stream, tls.clone(), number, rule, tell));
             }
         });
         Self {
@@ -74,14 +103,29 @@ impl Remote {
     pub(crate) async fn message(&mut self) -> String {
         self.hear("MESSAGE ").await.1["MESSAGE ".len()..].to_owned()
     }
+
+    /// All lines heard so far that were not asked for yet.
+    pub(crate) fn heard(&mut self) -> Vec<(usize, String)> {
+        std::iter::from_fn(|| self.heard.try_recv().ok()).collect()
+    }
 }
+
+trait Octets: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Octets for T {}
+
+type Stream = BufReader<Box<dyn Octets>>;
 
 async fn serve(
     stream: TcpStream,
+    tls: Option<TlsAcceptor>,
     number: usize,
     rule: Arc<Rule>,
     tell: mpsc::UnboundedSender<(usize, String)>,
 ) {
+    let stream = stream.into_std().unwrap();
+    let knob = socket2::Socket::from(stream.try_clone().unwrap());
+    let stream: Box<dyn Octets> = Box::new(TcpStream::from_std(stream).unwrap());
     let mut stream = BufReader::new(stream);
     let mut recipients = 0;
     let mut lmtp = false;
@@ -94,39 +138,59 @@ async fn serve(
             "EHLO" | "LHLO" => {
                 "250-fake.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES"
             }
+            "STAR" => "220 2.0.0 go",
+            "AUTH" => "235 2.7.0 welcome",
             "DATA" => "354 go",
             "QUIT" => "221 2.0.0 bye",
             _ => "250 2.0.0 fine",
         };
         lmtp |= verb == "LHLO";
         let reply = rule(number, &line).unwrap_or_else(|| usual.to_owned());
-        match reply.as_str() {
-            CLOSE => return,
-            SILENCE => std::future::pending().await,
-            _ => {}
-        }
+        let (reply, act) = match reply.rsplit_once("\r\n") {
+            Some((reply, act)) if is_act(act) => (reply, act),
+            _ if is_act(&reply) => ("", reply.as_str()),
+            _ => (reply.as_str(), ""),
+        };
         match verb.as_str() {
             "MAIL" => recipients = 0,
             "RCPT" if reply.starts_with('2') => recipients += 1,
             _ => {}
         }
         // LMTP: one reply a recipient, which the rule gives all at once or which is the same for all.
-        let times = if verb == "MESS" && lmtp && !reply.contains('\n') {
-            recipients
-        } else {
-            1
+        let times = match verb.as_str() {
+            _ if reply.is_empty() => 0,
+            "MESS" if lmtp && !reply.contains('\n') && act.is_empty() => recipients,
+            _ => 1,
         };
         for _ in 0..times {
-            if stream
-                .write_all(format!("{reply}\r\n").as_bytes())
-                .await
-                .is_err()
-            {
+            let said = stream.write_all(format!("{reply}\r\n").as_bytes()).await;
+            if said.is_err() || stream.flush().await.is_err() {
                 return;
             }
         }
+        match act {
+            CLOSE => return,
+            RESET | MIDWAY => {
+                if act == MIDWAY {
+                    let mut some = vec![0; 64 * 1024];
+                    let _ = stream.read_exact(&mut some).await;
+                }
+                // Both descriptors go with the end of this task; the last one resets.
+                knob.set_linger(Some(Duration::ZERO)).unwrap();
+                return;
+            }
+            SILENCE => std::future::pending().await,
+            TRICKLE => return trickle(stream).await,
+            _ => {}
+        }
         if verb == "QUIT" {
             return;
+        }
+        if let ("STAR", true, Some(tls)) = (verb.as_str(), reply.starts_with("220"), &tls) {
+            match tls.accept(stream.into_inner()).await {
+                Ok(secured) => stream = BufReader::new(Box::new(secured)),
+                Err(_) => return,
+            }
         }
         line = if verb == "DATA" && reply.starts_with("354") {
             match message(&mut stream).await {
@@ -143,7 +207,23 @@ async fn serve(
     }
 }
 
-async fn message(stream: &mut BufReader<TcpStream>) -> Option<String> {
+fn is_act(line: &str) -> bool {
+    [CLOSE, RESET, MIDWAY, SILENCE, TRICKLE].contains(&line)
+}
+
+/// A reply that stays below every limit of a line for a long time, and is never complete.
+async fn trickle(mut stream: Stream) {
+    loop {
+        for octet in b"250-still here\r\n" {
+            if stream.write_all(&[*octet]).await.is_err() || stream.flush().await.is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+async fn message(stream: &mut Stream) -> Option<String> {
     let mut octets = Vec::new();
     while !octets.ends_with(b"\r\n.\r\n") && octets != b".\r\n" {
         octets.push(stream.read_u8().await.ok()?);

@@ -23,7 +23,7 @@ use congvu_store::{Error, Options, Read, Store, Timestamp, Topic, Tx, Uid};
 use tempfile::TempDir;
 
 /// Longest wait for anything; only a failing test waits that long.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct World {
     pub(crate) store: Store,
@@ -100,6 +100,7 @@ impl World {
                 .first()
                 .and_then(|(_, hosts)| hosts.first())
                 .map_or(25, std::net::SocketAddr::port),
+            waits: congvu_smtp::client::Waits::default(),
             resolver: Resolver::fixed(zone),
             tls: TlsClient::new(None).unwrap(),
         };

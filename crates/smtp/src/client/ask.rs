@@ -1,5 +1,7 @@
 //! What the client machine asks whoever sends (the queue), the answers, and what came of a transaction.
 
+use std::time::Duration;
+
 use congvu_wire::{Secret, TlsInfo};
 
 use crate::ask::{Mail, Rcpt};
@@ -38,6 +40,33 @@ pub struct Config {
     pub tls: TlsPolicy,
     /// Log in with these; sent only inside TLS.
     pub credentials: Option<Credentials>,
+    /// How long the peer may take.
+    pub waits: Waits,
+}
+
+/// How long the peer may take for a reply. A part of a reply gains it no time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waits {
+    /// Greeting, EHLO, STARTTLS, AUTH, MAIL, RCPT.
+    pub reply: Duration,
+    /// DATA, and while the message goes out.
+    pub data: Duration,
+    /// The reply to the whole message: giving up too early there doubles mail (RFC 1047).
+    pub end: Duration,
+    /// The reply to QUIT.
+    pub quit: Duration,
+}
+
+impl Default for Waits {
+    /// RFC 5321 section 4.5.3.2.
+    fn default() -> Self {
+        Self {
+            reply: Duration::from_mins(5),
+            data: Duration::from_mins(3),
+            end: Duration::from_mins(10),
+            quit: Duration::from_mins(1),
+        }
+    }
 }
 
 /// A login at a smart host.

@@ -21,6 +21,7 @@ pub(crate) fn client(script: &Script) -> (Client, ClientActor) {
         hello: "our.test".into(),
         tls: TlsPolicy::Opportunistic,
         credentials: None,
+        waits: congvu_smtp::client::Waits::default(),
     };
     let mut verified = false;
     for (key, value) in script.settings() {

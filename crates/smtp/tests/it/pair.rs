@@ -154,6 +154,7 @@ fn client(protocol: Protocol, tls: TlsPolicy, credentials: Option<(&str, &str)>)
         protocol,
         hello: "[127.0.0.1]".into(),
         tls,
+        waits: congvu_smtp::client::Waits::default(),
         credentials: credentials.map(|(name, password)| Credentials {
             name: name.into(),
             password: Secret::new(password),

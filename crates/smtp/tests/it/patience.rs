@@ -56,6 +56,7 @@ fn the_end_of_a_message_may_take_long() {
         hello: "our.test".into(),
         tls: TlsPolicy::Never,
         credentials: None,
+        waits: congvu_smtp::client::Waits::default(),
     });
     let mut limits = Vec::new();
     let replies: [&[u8]; 7] = [

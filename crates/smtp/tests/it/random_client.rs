@@ -43,6 +43,7 @@ fn random_client(rng: &mut fastrand::Rng) -> Client {
         },
         hello: "our.test".into(),
         tls: *rng.choice(&policies).expect("not empty"),
+        waits: congvu_smtp::client::Waits::default(),
         credentials: rng.bool().then(|| Credentials {
             name: "an@a.test".into(),
             password: Secret::new("x"),

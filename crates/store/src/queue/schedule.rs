@@ -18,6 +18,9 @@ use crate::tx::{Read, Tx};
 
 /// Records a scan: the most that [`Read::scan`] gives.
 const PAGE: usize = 1_024;
+/// Entries made due in one transaction: some hundred records in usual queues, so that mail that comes meanwhile
+/// waits for milliseconds.
+const RETRY_PAGE: usize = 200;
 /// Most recipients of one entry: the directory's bound for an expanded group, on top of the largest RCPT limit.
 const RCPTS_MOST: usize = 20_000;
 
@@ -192,6 +195,10 @@ pub trait QueueWrite {
     fn warned(&mut self, rcpts: &[Rcpt]) -> Result<()>;
     /// Makes all waiting recipients of an entry (in one domain, if given) due now. `false` when there are none.
     fn retry(&mut self, entry: QueueId, domain: Option<&str>) -> Result<bool>;
+    /// [`QueueWrite::retry`] for one page of entries from `from` on, but for those that are held. How many had
+    /// something to try, and where the next page begins.
+    fn retry_page(&mut self, from: QueueId, domain: Option<&str>)
+    -> Result<(u64, Option<QueueId>)>;
     /// Keeps an entry from being tried. An attempt under way finishes. `false` when the entry is gone.
     fn hold(&mut self, entry: QueueId, reason: &str) -> Result<bool>;
     /// Lets a held entry go on when its recipients are due. `false` when it is gone or was not held.
@@ -367,6 +374,21 @@ impl QueueWrite for Tx<'_> {
         reorder(self, &before, &after)?;
         self.touch(Topic::Queue);
         Ok(!waiting.is_empty())
+    }
+
+    fn retry_page(
+        &mut self,
+        from: QueueId,
+        domain: Option<&str>,
+    ) -> Result<(u64, Option<QueueId>)> {
+        let page = self.queue_entries(from, RETRY_PAGE)?;
+        let mut retried = 0;
+        for entry in page.iter().filter(|entry| entry.hold.is_none()) {
+            retried += u64::from(self.retry(entry.id, domain)?);
+        }
+        let next = page.last().and_then(|last| last.id.0.checked_add(1));
+        let next = next.filter(|_| page.len() == RETRY_PAGE).map(QueueId);
+        Ok((retried, next))
     }
 
     fn hold(&mut self, id: QueueId, reason: &str) -> Result<bool> {
