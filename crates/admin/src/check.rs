@@ -238,7 +238,7 @@ fn name(data: &Path, findings: Findings, names: &Names) -> Result<Checked> {
 }
 
 /// The Message-ID from a body's summary.
-fn message_id(files: &LogFiles, body: BodyId) -> Option<String> {
+pub(crate) fn message_id(files: &LogFiles, body: BodyId) -> Option<String> {
     let body = files.body(body).ok()?;
     Summary::decode(body.summary()).ok()?.envelope.message_id
 }

@@ -18,6 +18,7 @@ pub mod query;
 pub mod reply;
 pub mod request;
 pub mod salvage;
+pub mod scrub;
 pub mod store;
 
 pub use change::Change;

@@ -17,6 +17,7 @@ use congvu_net::listener::BindError;
 use congvu_net::tls::{CertificateFile, CertificateProblem, ServerTls};
 use congvu_net::{Gate, Listener, Stopper};
 use congvu_queue::Queue;
+use congvu_store::scrub::Scrub;
 use congvu_store::{Report, Store, Timestamp};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -75,6 +76,7 @@ pub(crate) struct Server {
     stopper: Stopper,
     orders: mpsc::Receiver<Control>,
     control: AbortHandle,
+    scrub: Option<Scrub>,
 }
 
 impl Server {
@@ -114,6 +116,14 @@ impl Server {
             door::open(listener, sockets, door, &live, &stopper);
         }
 
+        let scrub = match settings::scrub(&config) {
+            Some(settings) => {
+                let data = &config.server.data;
+                let started = congvu_admin::scrub::start(&directory, data, settings);
+                Some(started.map_err(|_| StartError::Broken)?)
+            }
+            None => None,
+        };
         let queue = Queue::new(directory.clone(), sending);
         let (sending, signal) = (queue.clone(), stopper.signal());
         tokio::spawn(async move { sending.run(signal).await });
@@ -140,6 +150,7 @@ impl Server {
             stopper,
             orders,
             control,
+            scrub,
         })
     }
 
@@ -181,10 +192,17 @@ impl Server {
     }
 
     /// Ends everything: what is under way finishes or is refused, the store is closed.
-    pub(crate) async fn stop(self) {
+    pub(crate) async fn stop(mut self) {
         self.control.abort();
+        // Its end waits for one reading, which must not hold up others here.
+        let scrub = self.scrub.take();
+        let scrub = tokio::task::spawn_blocking(move || drop(scrub));
         if !self.stopper.stop(DRAIN).await {
             warn!("some connections had to be cut off");
+        }
+        // Before the store: it reads the index.
+        if scrub.await.is_err() {
+            warn!("the scrub did not end well");
         }
         if let Err(error) = self.store.close().await {
             warn!(%error, "store not closed cleanly; the next start repairs it");

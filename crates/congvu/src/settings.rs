@@ -1,6 +1,7 @@
 //! From the configuration to the settings of the services.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use congvu_net::connect::Source;
 use congvu_net::dns::{DnsFailure, Resolver};
@@ -10,6 +11,9 @@ use congvu_smtp::client::{Credentials, TlsPolicy, Waits};
 use congvu_wire::Secret;
 
 use crate::config::{self, Config, TlsDemand};
+
+/// From the start to the scrub's first reading: clients come back all at once then.
+const SCRUB_AFTER: Duration = Duration::from_secs(10);
 
 /// Why settings cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +33,15 @@ pub(crate) fn store(config: &Config) -> congvu_store::Options {
         segment: config.store.segment,
         snapshot: config.store.snapshot,
     }
+}
+
+/// Scrubbing, if it is wanted.
+pub(crate) fn scrub(config: &Config) -> Option<congvu_store::scrub::Settings> {
+    (config.store.scrub_rate > 0).then_some(congvu_store::scrub::Settings {
+        rate: config.store.scrub_rate,
+        every: config.store.scrub_every,
+        after: SCRUB_AFTER,
+    })
 }
 
 /// Receiving.

@@ -324,37 +324,7 @@ impl Check {
 
     /// A problem of one record of the index.
     fn about(&self, key: &[u8], what: &str) -> Problem {
-        let number = keys::number_at(key, 1);
-        let mut problem = Problem::new(Place::Index, "");
-        let is = |table: Table| key.first() == Some(&(table as u8));
-        let of_mailbox = is(Table::Mailbox) || is(Table::Message) || is(Table::Expunged);
-        let record = if of_mailbox {
-            let known = self.mailboxes.get(&MailboxId(number));
-            problem.account = known.map(|(account, _)| *account);
-            problem.mailbox = known.map(|(_, name)| name.clone());
-            if is(Table::Message) {
-                let first = keys::first_of(key);
-                problem.uid = Some(first);
-                format!(
-                    "the record of messages {first} to {} of mailbox {number}",
-                    first.0 | (leaf::UIDS - 1)
-                )
-            } else if is(Table::Expunged) {
-                problem.uid = Some(keys::uid_of(key));
-                format!("the record of an expunged message of mailbox {number}")
-            } else if keys::is_counters(key) {
-                format!("the record of the counters of mailbox {number}")
-            } else {
-                format!("the record of mailbox {number}")
-            }
-        } else if is(Table::Home) || is(Table::MailboxName) || is(Table::Subscription) {
-            problem.account = Some(AccountId(number));
-            format!("record {} of an account", key.escape_ascii())
-        } else {
-            format!("record {}", key.escape_ascii())
-        };
-        problem.what = format!("{record} {what}");
-        problem
+        about(key, what, &|id| self.mailboxes.get(&id).cloned())
     }
 
     fn lost_body(&self, reference: &Reference) -> Problem {
@@ -379,8 +349,44 @@ impl Check {
     }
 }
 
+/// Account and name of a mailbox, if known.
+pub(crate) type Named<'a> = &'a dyn Fn(MailboxId) -> Option<(AccountId, String)>;
+
+/// A problem of one record of the index.
+pub(crate) fn about(key: &[u8], what: &str, named: Named<'_>) -> Problem {
+    let number = keys::number_at(key, 1);
+    let mut problem = Problem::new(Place::Index, "");
+    let is = |table: Table| key.first() == Some(&(table as u8));
+    let of_mailbox = is(Table::Mailbox) || is(Table::Message) || is(Table::Expunged);
+    let record = if of_mailbox {
+        (problem.account, problem.mailbox) = named(MailboxId(number)).unzip();
+        if is(Table::Message) {
+            let first = keys::first_of(key);
+            problem.uid = Some(first);
+            format!(
+                "the record of messages {first} to {} of mailbox {number}",
+                first.0 | (leaf::UIDS - 1)
+            )
+        } else if is(Table::Expunged) {
+            problem.uid = Some(keys::uid_of(key));
+            format!("the record of an expunged message of mailbox {number}")
+        } else if keys::is_counters(key) {
+            format!("the record of the counters of mailbox {number}")
+        } else {
+            format!("the record of mailbox {number}")
+        }
+    } else if is(Table::Home) || is(Table::MailboxName) || is(Table::Subscription) {
+        problem.account = Some(AccountId(number));
+        format!("record {} of an account", key.escape_ascii())
+    } else {
+        format!("record {}", key.escape_ascii())
+    };
+    problem.what = format!("{record} {what}");
+    problem
+}
+
 /// Keys whose values are skipped in the index alone after damage.
-fn is_number(key: &[u8]) -> bool {
+pub(crate) fn is_number(key: &[u8]) -> bool {
     keys::is_counters(key) || key.starts_with(&keys::sequence(""))
 }
 

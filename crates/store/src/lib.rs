@@ -31,6 +31,7 @@ pub mod record;
 mod recover;
 mod repair;
 pub mod salvage;
+pub mod scrub;
 mod source;
 mod space;
 mod state;

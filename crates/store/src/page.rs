@@ -60,6 +60,14 @@ pub struct IndexPage {
     pub next: Option<Hex>,
 }
 
+impl IndexPage {
+    /// Octets of its pairs.
+    pub(crate) fn octets(&self) -> u64 {
+        let octets = |(key, value): &(Hex, Hex)| (key.0.len() + value.0.len()) as u64;
+        self.pairs.iter().map(octets).sum()
+    }
+}
+
 /// Up to where everything is durable and visible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {

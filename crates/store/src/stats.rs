@@ -12,6 +12,7 @@ use crate::ops::Expunged;
 use crate::page::IndexPage;
 use crate::queue::Entry;
 use crate::record::{Record as _, Table};
+use crate::scrub::Status;
 use crate::{codec, keys, leaf};
 
 /// One segment of the log.
@@ -58,6 +59,9 @@ pub struct Stats {
     pub index_octets: u64,
     /// Segments, ascending.
     pub segments: Vec<SegmentStats>,
+    /// How far the scrub is; `None` when there never was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scrub: Option<Status>,
 }
 
 /// A count on its way.
@@ -156,6 +160,7 @@ impl Count {
         self.stats.kept = sum(|segment| segment.kept);
         self.stats.index_octets = crate::space::used(&folder.join("index"));
         self.stats.segments = segments;
+        self.stats.scrub = Status::read(folder);
         Ok(self.stats)
     }
 }

@@ -102,7 +102,7 @@ pub(crate) struct Shared {
     pub(crate) seed: u64,
     /// `None` once closed. Written only while a group becomes visible, so that a reader sees one state.
     pub(crate) engine: RwLock<Option<Box<dyn Engine>>>,
-    segments: Arc<Segments>,
+    pub(crate) segments: Arc<Segments>,
     pub(crate) feed: Feed,
     /// Why no more writes are taken.
     broken: OnceLock<String>,
@@ -379,17 +379,24 @@ impl Store {
     }
 }
 
-#[cfg(test)]
 impl Store {
     /// What readers and the committer share.
-    pub(crate) fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.0.shared
     }
+}
 
+#[cfg(test)]
+impl Store {
     /// Puts octets into the index that no seal matches.
     pub(crate) fn damage(&self, key: &[u8]) {
+        self.meddle(key, Some(b"damaged".to_vec()));
+    }
+
+    /// Changes the index behind the log's back.
+    pub(crate) fn meddle(&self, key: &[u8], value: Option<Vec<u8>>) {
         let engine = self.0.shared.engine.read().unwrap();
-        let op = (key.to_vec(), Some(b"damaged".to_vec()));
+        let op = (key.to_vec(), value);
         engine
             .as_deref()
             .unwrap()
@@ -399,7 +406,7 @@ impl Store {
 }
 
 impl Shared {
-    fn body(&self, id: BodyId, frame: u32) -> Result<Body> {
+    pub(crate) fn body(&self, id: BodyId, frame: u32) -> Result<Body> {
         let segment = self.segments.holding(Lsn(id.0)).ok_or(Error::NoBody)?;
         let file = self.segments.open(&segment)?;
         Body::open(id, file, id.0 - segment.first, frame, self.seed)

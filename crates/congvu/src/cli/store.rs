@@ -15,10 +15,11 @@ use congvu_admin::check::{Checked, Named};
 use congvu_admin::salvage::Salvaged;
 use congvu_admin::store::Progress;
 use congvu_admin::{Refusal, Site};
+use congvu_store::scrub::Status;
 use congvu_store::stats::Stats;
 use serde::Serialize;
 
-use super::amount::size;
+use super::amount::{size, time};
 use super::table::{Table, plain};
 use super::{REFUSED, UNAVAILABLE, USAGE};
 use crate::config::Config;
@@ -251,7 +252,34 @@ fn stats(stats: &Stats) -> String {
             size(other),
         ]);
     }
-    format!("{table}\n{segments}")
+    let scrub = stats
+        .scrub
+        .map(|status| scrubbed(&status, stats.log_octets));
+    format!("{table}\n{segments}\n{}", scrub.unwrap_or_default())
+}
+
+/// How far the scrub is.
+fn scrubbed(status: &Status, log: u64) -> String {
+    let mut text = "scrub: ".to_owned();
+    let _ = match status.finished {
+        Some(at) => write!(
+            text,
+            "last finished {} with {} problems",
+            time(at, 0),
+            status.finished_problems
+        ),
+        None => write!(text, "never finished"),
+    };
+    if let Some(at) = status.at {
+        let percent = u128::from(at.0) * 100 / u128::from(log.max(1));
+        let _ = write!(
+            text,
+            "; under way, {percent} % of the log read, {} problems",
+            status.problems
+        );
+    }
+    text.push('\n');
+    text
 }
 
 /// Outcome of a rebuild.

@@ -134,6 +134,10 @@ pub(crate) struct Store {
     pub(crate) segment: u64,
     /// Octets of log after which a snapshot of the index is taken.
     pub(crate) snapshot: u64,
+    /// Octets a second; 0 = no scrub.
+    pub(crate) scrub_rate: u64,
+    /// From the end of a scrub to the next.
+    pub(crate) scrub_every: Duration,
 }
 
 /// Sizes and counts.

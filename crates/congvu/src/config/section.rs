@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use congvu_net::Network;
 use congvu_net::tls::{CertificateFile, SYSTEM_ROOTS};
@@ -221,6 +222,10 @@ fn rate(section: &mut Section<'_>, default: Rate) -> Rate {
 
 /// Less makes many small files and snapshots without end.
 const SMALLEST_FILE: u64 = 64 * 1024;
+/// A twentieth of what a slow disk reads; 1 TiB takes three days.
+const SCRUB_RATE: u64 = 4 * 1024 * 1024;
+/// Decay is known within a week or two, long before the oldest backup is thrown away.
+const SCRUB_EVERY: Duration = Duration::from_hours(7 * 24);
 /// What the index needs to work at all.
 const SMALLEST_CACHE: u64 = 1024 * 1024;
 
@@ -236,6 +241,8 @@ fn store(section: &mut Section<'_>) -> Store {
         ),
         segment: section.get("segment-size", file, own.segment),
         snapshot: section.get("snapshot-after", file, own.snapshot),
+        scrub_rate: section.get("scrub-rate", value::size, SCRUB_RATE),
+        scrub_every: section.get("scrub-every", value::duration, SCRUB_EVERY),
     }
 }
 
