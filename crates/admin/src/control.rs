@@ -1,7 +1,8 @@
 //! The control socket: requests to the running server over a Unix socket.
 //!
 //! A frame is a length of four octets, big-endian, and JSON: a [`Request`] one way, a [`Reply`] or
-//! [`Refusal`] the other. Only the user that runs the server, root, and the members of one group if so
+//! [`Refusal`] the other. Requests and answers that carry messages are followed by their octets, as many
+//! as they say. Only the user that runs the server, root, and the members of one group if so
 //! configured get an answer: the socket's mode says so, and the kernel's word on who is at the other end is asked as well.
 
 use std::io;
@@ -18,6 +19,8 @@ use tokio::sync::Semaphore;
 
 use crate::audit::Who;
 use crate::error::{Error, Refusal, Result};
+use crate::mail::desk::{Desk, Payload};
+use crate::mail::{MailReply, MailRequest};
 use crate::open::{login_of, user_name};
 use crate::perform::Admin;
 use crate::reply::Reply;
@@ -29,6 +32,8 @@ const FRAME: usize = 64 << 20;
 const CONNECTIONS: usize = 32;
 /// A client that connected says what it wants within this time.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The same between two requests of one that moves messages: as long as the slowest server may take.
+const MOVING: Duration = Duration::from_hours(1);
 
 /// What comes back.
 #[derive(Debug, Serialize, Deserialize)]
@@ -189,16 +194,45 @@ async fn connection(mut stream: UnixStream, admin: &Admin, allowed: &Allowed) ->
         login: peer.pid().and_then(|pid| login_of(&pid.to_string())),
         via: "socket".to_owned(),
     };
+    let mut desk = Desk::new(admin.clone(), who.clone());
+    let ended = requests(&mut stream, admin, &who, &mut desk).await;
+    desk.broken_off().await;
+    ended
+}
+
+async fn requests(
+    stream: &mut UnixStream,
+    admin: &Admin,
+    who: &Who,
+    desk: &mut Desk,
+) -> io::Result<()> {
     loop {
-        let read = tokio::time::timeout(PATIENCE, receive::<Request>(&mut stream)).await;
+        // Whoever moves messages waits for other servers in between.
+        let patience = if desk.is_open() { MOVING } else { PATIENCE };
+        let read = tokio::time::timeout(patience, receive::<Request>(stream)).await;
         let Ok(Some(request)) = read.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))? else {
             return Ok(());
         };
-        let answer = match admin.perform(&who, request).await {
+        let mut octets = Vec::new();
+        let outcome = match request {
+            Request::Mail(request) => {
+                let mut payload = Payload::stream(stream, request.payload());
+                let outcome = desk.perform(request, &mut payload).await;
+                payload.skip().await?;
+                outcome.map(|(reply, following)| {
+                    octets = following;
+                    Reply::Mail(reply)
+                })
+            }
+            request => admin.perform(who, request).await,
+        };
+        let answer = match outcome {
             Ok(reply) => Answer::Reply(Box::new(reply)),
             Err(error) => Answer::Refusal(error.into()),
         };
-        send(&mut stream, &answer).await?;
+        send(stream, &answer).await?;
+        stream.write_all(&octets).await?;
+        stream.flush().await?;
     }
 }
 
@@ -253,6 +287,42 @@ impl Client {
             Some(Answer::Reply(reply)) => Ok(*reply),
             Some(Answer::Refusal(refusal)) => Err(Error::Refused(refusal)),
             None => Err(broken(&"it closed the connection without an answer")),
+        }
+    }
+
+    /// Asks about messages: `payload` follows the request, and what comes after the answer is given back.
+    pub(crate) async fn mail(
+        &mut self,
+        request: MailRequest,
+        payload: &[Vec<u8>],
+    ) -> Result<(MailReply, Vec<u8>)> {
+        let broken = |e: io::Error| Error::Unreachable(format!("the server broke off: {e}"));
+        send(&mut self.0, &Request::Mail(request))
+            .await
+            .map_err(broken)?;
+        for octets in payload {
+            self.0.write_all(octets).await.map_err(broken)?;
+        }
+        self.0.flush().await.map_err(broken)?;
+        match receive(&mut self.0).await.map_err(broken)? {
+            Some(Answer::Reply(reply)) => {
+                let Reply::Mail(reply) = *reply else {
+                    return Err(Error::Unreachable(
+                        "the server gave another kind of answer than was asked for".to_owned(),
+                    ));
+                };
+                let mut octets = Vec::new();
+                if let MailReply::Octets(count) = reply {
+                    let mut rest = (&mut self.0).take(count);
+                    rest.read_to_end(&mut octets).await.map_err(broken)?;
+                    if octets.len() as u64 != count {
+                        return Err(broken(io::ErrorKind::UnexpectedEof.into()));
+                    }
+                }
+                Ok((reply, octets))
+            }
+            Some(Answer::Refusal(refusal)) => Err(Error::Refused(refusal)),
+            None => Err(broken(io::ErrorKind::UnexpectedEof.into())),
         }
     }
 }

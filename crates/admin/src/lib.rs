@@ -11,6 +11,7 @@ pub mod check;
 pub mod control;
 pub mod error;
 pub mod import;
+pub mod mail;
 mod maildir;
 pub mod open;
 pub mod perform;

@@ -64,7 +64,7 @@ impl Maildir {
             message.uid,
             body.len()
         );
-        let letters = letters(message);
+        let letters = letters(message.flags, &message.keywords);
         let target = self
             .folder
             .join("cur")
@@ -124,7 +124,7 @@ pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
 }
 
 /// Seconds since 1970 as the time of a file, within what every file system takes.
-fn time(seconds: i64) -> SystemTime {
+pub(crate) fn time(seconds: i64) -> SystemTime {
     let seconds = seconds.clamp(-SECONDS, SECONDS);
     let by = Duration::from_secs(seconds.unsigned_abs());
     let time = if seconds < 0 {
@@ -136,7 +136,7 @@ fn time(seconds: i64) -> SystemTime {
 }
 
 /// Flags as letters, ascending as Maildir asks, then keywords.
-fn letters(message: &Message) -> String {
+pub(crate) fn letters(flags: Flags, keywords: &[u16]) -> String {
     let mut letters = String::new();
     for (flag, letter) in [
         (Flags::DRAFT, 'D'),
@@ -145,11 +145,11 @@ fn letters(message: &Message) -> String {
         (Flags::SEEN, 'S'),
         (Flags::DELETED, 'T'),
     ] {
-        if message.flags.contains(flag) {
+        if flags.contains(flag) {
             letters.push(letter);
         }
     }
-    let keywords = message.keywords.iter().filter_map(|index| {
+    let keywords = keywords.iter().filter_map(|index| {
         let letter = u8::try_from(*index).ok().filter(|index| *index < 26)?;
         Some(char::from(b'a' + letter))
     });

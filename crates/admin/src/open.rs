@@ -11,6 +11,8 @@ use congvu_store::{Options, Report, Store};
 use crate::audit::Who;
 use crate::control::Client;
 use crate::error::{Error, Result};
+use crate::mail::desk::{Desk, Payload};
+use crate::mail::{MailReply, MailRequest};
 use crate::perform::Admin;
 use crate::reply::Reply;
 use crate::request::Request;
@@ -23,6 +25,31 @@ pub enum Connection {
     Local(Box<Admin>, Who),
 }
 
+/// A connection over which messages are moved.
+pub(crate) enum MailDoor {
+    /// To the running server.
+    Server(Client),
+    /// Here.
+    Local(Box<Desk>),
+}
+
+impl MailDoor {
+    /// Asks; `payload` is what the request says that follows. What follows the answer comes with it.
+    pub(crate) async fn ask(
+        &mut self,
+        request: MailRequest,
+        payload: &[Vec<u8>],
+    ) -> Result<(MailReply, Vec<u8>)> {
+        match self {
+            Self::Server(client) => client.mail(request, payload).await,
+            Self::Local(desk) => {
+                let mut payload = Payload::memory(payload);
+                desk.perform(request, &mut payload).await
+            }
+        }
+    }
+}
+
 impl Connection {
     /// Performs one request.
     pub async fn request(&mut self, request: Request) -> Result<Reply> {
@@ -30,6 +57,23 @@ impl Connection {
             Self::Server(client) => client.request(&request).await,
             Self::Local(admin, who) => admin.perform(who, request).await,
         }
+    }
+
+    /// A further connection, of which several may be used at once.
+    pub(crate) async fn mail(&self, site: &Site) -> Result<MailDoor> {
+        Ok(match self {
+            Self::Server(_) => match site.server().await? {
+                Some(Self::Server(client)) => MailDoor::Server(client),
+                _ => {
+                    return Err(Error::Unreachable(
+                        "the server has ended meanwhile; run this again".to_owned(),
+                    ));
+                }
+            },
+            Self::Local(admin, who) => {
+                MailDoor::Local(Box::new(Desk::new(admin.as_ref().clone(), who.clone())))
+            }
+        })
     }
 
     /// Ends it; a store opened here is closed cleanly.

@@ -1,6 +1,7 @@
 //! One entrance for every request, whoever asks and wherever it runs.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 
 use congvu_directory::Directory;
 use congvu_directory::password::{self, Hashed, Purpose};
@@ -47,6 +48,8 @@ struct Serving {
 pub struct Admin {
     directory: Directory,
     serving: Option<Arc<Serving>>,
+    /// Accounts into which messages are being moved.
+    pub(crate) filling: Arc<Mutex<HashSet<AccountId>>>,
 }
 
 /// A password that was prepared for a change.
@@ -63,6 +66,7 @@ impl Admin {
         Self {
             directory,
             serving: None,
+            filling: Arc::default(),
         }
     }
 
@@ -71,6 +75,7 @@ impl Admin {
         Self {
             directory,
             serving: Some(Arc::new(Serving { facts, control })),
+            filling: Arc::default(),
         }
     }
 
@@ -85,6 +90,9 @@ impl Admin {
             Request::Query(query) => self.directory.store().read(move |r| query.answer(r)).await,
             Request::Change(change) => self.change(who, change).await,
             Request::Store(query) => Ok(Reply::Store(self.look(query).await?)),
+            Request::Mail(_) => Err(Error::Invalid(
+                "messages are moved over a connection of their own".to_owned(),
+            )),
             Request::Status => self.status().await,
             Request::Reload => self.order(who, "reload").await,
             Request::Stop => self.order(who, "stop").await,

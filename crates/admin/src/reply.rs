@@ -10,6 +10,7 @@ use congvu_store::page::{IndexPage, Position};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::AuditView;
+use crate::mail::MailReply;
 use crate::query::{QueueDetail, QueueView};
 use crate::request::Plain;
 
@@ -55,6 +56,8 @@ pub enum Reply {
     Audit(Page<AuditView>),
     /// From inside the store.
     Store(StoreReply),
+    /// About messages.
+    Mail(MailReply),
     /// What the server is and does.
     Status(StatusView),
 }

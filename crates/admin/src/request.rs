@@ -8,6 +8,7 @@ use congvu_wire::Secret;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::change::Change;
+use crate::mail::MailRequest;
 use crate::query::Query;
 
 /// One request.
@@ -20,6 +21,8 @@ pub enum Request {
     Change(Change),
     /// Looks into the store itself: for checks, statistics and backups.
     Store(StoreQuery),
+    /// Moves messages; over a connection of its own.
+    Mail(MailRequest),
     /// What the server is and does.
     Status,
     /// Take over certificates and configuration again.

@@ -53,8 +53,12 @@ enum Command {
     Store(cli::store::Verb),
     /// Copy the store into a folder, while the server runs or not; what is there already is not copied again.
     Backup(cli::backup::BackupArgs),
-    /// Make a whole store from a backup, in a new folder.
+    /// Make a whole store from a backup in a new folder, or bring messages of one account back.
     Restore(cli::backup::RestoreArgs),
+    /// Write an account's messages as Maildir or mbox files.
+    Export(cli::mail::ExportArgs),
+    /// Put messages from Maildir or mbox files into an account; those that are there already are left out.
+    Import(cli::mail::ImportArgs),
 }
 
 fn main() -> ExitCode {
@@ -66,7 +70,9 @@ fn main() -> ExitCode {
         Command::Admin(noun) => cli::run(&cli.config, cli.json, noun),
         Command::Store(verb) => cli::store::run(&cli.config, cli.json, verb),
         Command::Backup(args) => cli::backup::run(&cli.config, cli.json, args),
-        Command::Restore(args) => cli::backup::restore(cli.json, args),
+        Command::Restore(args) => cli::backup::restore(&cli.config, cli.json, args),
+        Command::Export(args) => cli::mail::export(&cli.config, cli.json, args),
+        Command::Import(args) => cli::mail::import(&cli.config, cli.json, args),
     }
 }
 

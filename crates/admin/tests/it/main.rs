@@ -5,6 +5,8 @@
 mod acts;
 mod audit;
 mod files;
+mod mail;
+mod restore;
 mod socket;
 mod store;
 

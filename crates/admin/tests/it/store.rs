@@ -13,7 +13,7 @@ use congvu_store::{Flags, Message, NewMessage, Read};
 
 use crate::Desk;
 
-fn quiet() -> Progress {
+pub(crate) fn quiet() -> Progress {
     Arc::new(|_, _, _| {})
 }
 

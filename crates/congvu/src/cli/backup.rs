@@ -35,13 +35,19 @@ enum BackupVerb {
 
 /// From where to where.
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("target").required(true).args(["to", "account"]))]
 pub(crate) struct RestoreArgs {
     /// Folder of the backup.
     #[arg(long, value_name = "DIR")]
     from: PathBuf,
-    /// Data folder to make: new or empty.
+    /// Restore everything: the data folder to make, new or empty.
     #[arg(long, value_name = "DATA")]
-    to: PathBuf,
+    to: Option<PathBuf>,
+    /// Restore messages of this account into the store in use.
+    #[arg(long, value_name = "ADDRESS")]
+    account: Option<String>,
+    #[command(flatten)]
+    part: super::mail::Part,
 }
 
 /// Backs up, or verifies.
@@ -62,14 +68,24 @@ pub(crate) fn run(config: &Path, json: bool, args: BackupArgs) -> ExitCode {
     }
 }
 
-/// Restores a whole store.
-pub(crate) fn restore(json: bool, args: RestoreArgs) -> ExitCode {
-    finish(json, async move {
-        let RestoreArgs { from, to } = args;
-        let done = congvu_admin::backup::restore(&from, &to, progress()).await?;
-        show(json, &done, restored);
-        Ok(done.restored.damaged.is_empty() && done.problems.is_empty())
-    })
+/// Restores a whole store, or messages of one account.
+pub(crate) fn restore(config: &Path, json: bool, args: RestoreArgs) -> ExitCode {
+    let RestoreArgs {
+        from,
+        to,
+        account,
+        part,
+    } = args;
+    match (to, account) {
+        (Some(to), _) => finish(json, async move {
+            let done = congvu_admin::backup::restore(&from, &to, progress()).await?;
+            show(json, &done, restored);
+            Ok(done.restored.damaged.is_empty() && done.problems.is_empty())
+        }),
+        (None, Some(account)) => super::mail::restore(config, json, (from, account), part),
+        // clap demands one of the two.
+        (None, None) => ExitCode::from(super::USAGE),
+    }
 }
 
 fn lines(what: &str, all: &[String]) -> String {

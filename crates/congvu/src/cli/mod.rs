@@ -11,6 +11,7 @@ mod agency;
 mod amount;
 pub(crate) mod backup;
 mod domain;
+pub(crate) mod mail;
 mod password;
 mod print;
 mod server;

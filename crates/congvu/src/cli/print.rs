@@ -156,8 +156,8 @@ impl Output {
                 }
                 table.to_string()
             }
-            // Only `congvu store` asks for it, and prints in its own way.
-            Reply::Store(_) => json(reply),
+            // Asked for only by commands that print in their own way.
+            Reply::Store(_) | Reply::Mail(_) => json(reply),
             Reply::Status(status) => self.status(status),
         }
     }

@@ -4,6 +4,7 @@
 
 mod check;
 mod commands;
+mod mail;
 mod quickstart;
 mod serve;
 mod store;

@@ -3,9 +3,10 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
 
 /// A configuration beside its data folder.
-fn config(folder: &Path, data: &str) -> std::path::PathBuf {
+pub(crate) fn config(folder: &Path, data: &str) -> std::path::PathBuf {
     let (here, path) = (folder.display(), folder.join(format!("{data}.toml")));
     let text = format!(
         "[server]\nhostname = \"mail.xa.test\"\ndata = \"{here}/{data}\"\n[control]\nsocket = \
@@ -25,7 +26,7 @@ fn congvu(config: &Path, args: &[&str]) -> Output {
 }
 
 /// Standard output of a command that must end with this code.
-fn ends(config: &Path, args: &[&str], code: i32) -> String {
+pub(crate) fn ends(config: &Path, args: &[&str], code: i32) -> String {
     let output = congvu(config, args);
     let (out, err) = (
         String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -35,7 +36,7 @@ fn ends(config: &Path, args: &[&str], code: i32) -> String {
     out
 }
 
-fn add_people(config: &Path) {
+pub(crate) fn add_people(config: &Path) {
     ends(
         config,
         &["agency", "add", "XA", "--name", "Xã Bình Minh"],
@@ -86,13 +87,45 @@ fn check_backup_restore_rebuild_and_salvage_without_a_server() {
 }
 
 /// A running server; ended with its value.
-struct Server(Child);
+pub(crate) struct Running {
+    child: Child,
+    reader: Option<JoinHandle<()>>,
+}
 
-impl Drop for Server {
+impl Running {
+    /// Returns once it serves.
+    pub(crate) fn start(config: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_congvu"))
+            .arg("serve")
+            .arg("--config")
+            .arg(config)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        let mut running = Self {
+            child,
+            reader: None,
+        };
+        let mut lines = log.lines();
+        assert!(lines.any(|line| line.unwrap().contains("server started")));
+        // Read on, so that the server never waits for us.
+        running.reader = Some(std::thread::spawn(move || lines.for_each(drop)));
+        running
+    }
+
+    /// Ends it as an administrator does.
+    pub(crate) fn stop(mut self, config: &Path) {
+        ends(config, &["stop"], 0);
+        assert!(self.child.wait().unwrap().success());
+        self.reader.take().unwrap().join().unwrap();
+    }
+}
+
+impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -100,19 +133,7 @@ impl Drop for Server {
 fn check_and_backup_beside_the_server() {
     let folder = tempfile::tempdir().unwrap();
     let config_file = config(folder.path(), "data");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_congvu"))
-        .arg("serve")
-        .arg("--config")
-        .arg(&config_file)
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let log = BufReader::new(child.stderr.take().unwrap());
-    let mut server = Server(child);
-    let mut lines = log.lines();
-    assert!(lines.any(|line| line.unwrap().contains("server started")));
-    // Read on, so that the server never waits for us.
-    let reader = std::thread::spawn(move || lines.for_each(drop));
+    let server = Running::start(&config_file);
     add_people(&config_file);
     let text = ends(&config_file, &["store", "check"], 0);
     assert!(text.ends_with("the store is whole\n"), "{text}");
@@ -128,7 +149,5 @@ fn check_and_backup_beside_the_server() {
     }
     assert!(ends(&config_file, &["store", "stats"], 0).contains("mailboxes"));
     ends(&config_file, &["store", "rebuild"], 1);
-    ends(&config_file, &["stop"], 0);
-    assert!(server.0.wait().unwrap().success());
-    reader.join().unwrap();
+    server.stop(&config_file);
 }

@@ -10,10 +10,12 @@ mod copy;
 mod manifest;
 mod restore;
 mod verify;
+mod view;
 
 pub use copy::{Backed, backup};
 pub use restore::{Restored, restore};
 pub use verify::{Verified, verify};
+pub use view::View;
 
 use std::path::Path;
 

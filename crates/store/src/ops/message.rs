@@ -4,7 +4,7 @@ use crate::body::NewBody;
 use crate::codec;
 use crate::error::{Error, Result};
 use crate::feed::{ChangeKind, Topic};
-use crate::id::{MailboxId, Uid};
+use crate::id::{MailboxId, Timestamp, Uid};
 use crate::keys;
 use crate::leaf;
 use crate::mailbox::Mailbox;
@@ -36,6 +36,19 @@ impl Tx<'_> {
         message: &NewMessage,
         quota: Quota,
     ) -> Result<Message> {
+        let saved = self.now;
+        self.append_saved(mailbox, body, message, saved, quota)
+    }
+
+    /// The same with the save date (RFC 8514) of an earlier life: of a backup, or of an export.
+    pub fn append_saved(
+        &mut self,
+        mailbox: MailboxId,
+        body: &NewBody,
+        message: &NewMessage,
+        saved: Timestamp,
+        quota: Quota,
+    ) -> Result<Message> {
         self.whole(|tx| {
             let mut mailbox = tx.mailbox(mailbox)?.ok_or(Error::NoMailbox)?;
             let size = u32::try_from(body.len()).map_err(|_| Error::TooLarge(usize::MAX))?;
@@ -61,7 +74,7 @@ impl Tx<'_> {
                 body: id,
                 frame: body.frame()?,
                 thread: 0,
-                saved: tx.now,
+                saved,
             };
             let placed = tx.place(&mut mailbox, message)?;
             tx.put_counters(&mailbox)?;
