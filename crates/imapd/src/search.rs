@@ -1,15 +1,17 @@
 //! SEARCH and UID SEARCH (RFC 9051 section 6.4.4; RFC 4731 ESEARCH; RFC 5182 saved results).
 //!
 //! Keys are tried in the order of their cost: the record first, the summary only where the record did not
-//! decide, the raw header last. Between pages the executor serves others. A message that another session
+//! decide, then the raw header, the words of the message last. Between pages the executor serves others. A message that another session
 //! expunged meanwhile matches nothing.
 
 mod key;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use congvu_imap::ask::{Answer, Search, SearchKey, SearchReturn, SequenceSet};
 use congvu_imap::response::{Code, Done, SearchResult, Untagged};
+use congvu_message::text;
 use congvu_store::{Error, Read, Result, Store};
 
 use crate::blocking::blocking;
@@ -159,24 +161,34 @@ impl Found {
     }
 }
 
-/// Decides with the summary, and with the raw header where that is not enough. `None`: the message cannot
-/// be read. Blocking.
+/// Decides with the summary, then with the raw header, then with the words, as far as needed. `None`: the message
+/// cannot be read. Blocking.
 fn look_inside(store: &Store, key: &Key, candidate: &Candidate) -> Option<bool> {
     let message = &candidate.message;
     let look = || {
-        let body = store.open_body(message.body, message.frame)?;
-        let summary = if key.needs_text() {
-            summary::of(&body)?
+        let body = if key.needs_words() {
+            store.open_body(message.body, message.frame)?
         } else {
-            summary::structure(&body)?
+            store.open_front(message.body)?
         };
+        let summary = summary::of(&body)?;
         let mut facts = Facts::new(candidate);
         facts.summary = Some(&summary);
         if let Some(matches) = key.decide(&facts) {
             return Ok(matches);
         }
-        let header = body.octets(0, summary.root.body_at)?;
+        let header = match usize::try_from(summary.root.body_at) {
+            Ok(end) if end <= body.header().len() => Cow::Borrowed(&body.header()[..end]),
+            _ => Cow::Owned(body.octets(0, summary.root.body_at)?),
+        };
         facts.header = Some(&header);
+        if let Some(matches) = key.decide(&facts) {
+            return Ok(matches);
+        }
+        let words = text::words(&summary.root, &mut |range| {
+            body.octets(range.start, range.end - range.start)
+        })?;
+        facts.words = Some(&words);
         Ok::<_, Error>(key.decide(&facts).unwrap_or(false))
     };
     look()

@@ -1,7 +1,7 @@
 //! Texts for searching: normal form, folding without diacritics, and the match between them.
 //!
-//! The stored text ([`normalize`]) keeps its diacritics: NFC, lower case, blanks collapsed. Folding
-//! happens while searching, so that both answers stay possible: a letter of the query *without* a mark
+//! The normal form ([`normalize`]) keeps its diacritics: NFC, lower case, blanks collapsed. Folding
+//! comes after it, so that both answers stay possible: a letter of the query *without* a mark
 //! matches that letter with any mark (`cong van` finds `công văn`, as people type), a letter *with* a
 //! mark matches only itself (`công` does not find `cống`). Unicode calls this asymmetric search
 //! (UTS 10 section 8). `đ` counts as `d` with a mark.
@@ -9,11 +9,12 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use memchr::memmem::find;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{decompose_canonical, is_combining_mark};
 
-/// Octets of search text kept of a message: more than the words of any letter; the rest of a long
-/// report is found by its beginning, and the summary stays small beside the body.
+/// Octets of text that a search looks at in a message, half of them: more than the words of any letter; the rest
+/// of a long report is found by its beginning.
 pub const TEXT_MAX: usize = 256 * 1024;
 
 /// NFC, lower case, runs of white space collapsed to one blank, trimmed.
@@ -134,6 +135,89 @@ pub fn fold(normalized: &str) -> String {
     normalized.chars().filter_map(base).collect()
 }
 
+/// As `fold(&normalize(text))`, in one go where characters are settled.
+fn fold_raw(text: &str) -> String {
+    let mut out = Words {
+        text: String::with_capacity(text.len()),
+        blank: false,
+    };
+    for line in text.split_inclusive('\n') {
+        if !out.quickly(line) {
+            let composed = line.nfc().flat_map(char::to_lowercase).nfc();
+            composed.for_each(|c| out.push_base(c));
+        }
+    }
+    out.text
+}
+
+/// What [`fold_raw`] makes of a character below [`QUICK_END`].
+#[derive(Clone, Copy)]
+enum Quick {
+    Blank,
+    Nothing,
+    Letter(char),
+    /// Only the slow way knows.
+    Slow,
+}
+
+/// End of the Vietnamese letters.
+const QUICK_END: usize = VIETNAMESE.end;
+
+static QUICK: LazyLock<Vec<Quick>> = LazyLock::new(|| {
+    let of = |c: char| {
+        let mut lowered = lower(c);
+        match (lowered.next(), lowered.next()) {
+            _ if !is_settled(c) => Quick::Slow,
+            _ if c.is_whitespace() || c.is_control() => Quick::Blank,
+            _ if is_invisible(c) => Quick::Nothing,
+            (Some(lowered), None) if !is_combining_mark(lowered) => {
+                base(lowered).map_or(Quick::Slow, Quick::Letter)
+            }
+            _ => Quick::Slow,
+        }
+    };
+    let characters = (0..QUICK_END).map(|code| char::from_u32(u32::try_from(code).ok()?));
+    characters.map(|c| c.map_or(Quick::Slow, of)).collect()
+});
+
+impl Words {
+    /// Adds the base letters of a line of settled characters; takes them back and says `false` when it has others.
+    fn quickly(&mut self, line: &str) -> bool {
+        let (length, blank) = (self.text.len(), self.blank);
+        let quick = QUICK.as_slice();
+        for c in line.chars() {
+            match quick.get(c as usize) {
+                Some(Quick::Letter(letter)) => {
+                    if self.blank && !self.text.is_empty() {
+                        self.text.push(' ');
+                    }
+                    self.blank = false;
+                    self.text.push(*letter);
+                }
+                Some(Quick::Blank) => self.blank = true,
+                Some(Quick::Nothing) => {}
+                _ if is_settled(c) => self.push_base(c),
+                _ => {
+                    self.text.truncate(length);
+                    self.blank = blank;
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// As [`Self::push`], and only the base letter stays.
+    fn push_base(&mut self, c: char) {
+        let length = self.text.len();
+        self.push(c);
+        if self.text.len() > length && self.text.ends_with(c) {
+            self.text.truncate(self.text.len() - c.len_utf8());
+            self.text.extend(base(c));
+        }
+    }
+}
+
 /// A query, prepared once for many texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
@@ -169,7 +253,11 @@ impl Query {
 
     /// Whether the query is contained in any text, which is normalized first.
     pub fn matches_raw(&self, text: &str) -> bool {
-        self.matches(&normalize(text))
+        let found = find(fold_raw(text).as_bytes(), self.folded.as_bytes()).is_some();
+        match &self.exact {
+            Some(wanted) if found => Self::stands_in(wanted, &normalize(text)),
+            _ => found,
+        }
     }
 
     fn stands_in(wanted: &[char], normalized: &str) -> bool {
@@ -226,6 +314,27 @@ mod tests {
             let text: String = (0..20).filter_map(|_| random.choice(&settled)).collect();
             let quick: String = text.chars().flat_map(lower).collect();
             assert_eq!(quick, slow(&text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn folding_in_one_go_gives_the_same() {
+        let check = |text: &str| assert_eq!(fold_raw(text), fold(&normalize(text)), "{text:?}");
+        let seed = fastrand::u64(..);
+        println!("seed {seed}");
+        let mut random = fastrand::Rng::with_seed(seed);
+        let pieces =
+            "aZđĐỮẠ\u{301}\u{323}e\u{AD}\u{200B}\u{2028}\u{85} \t\r\n\nİßΩ한😀ǅ–ʼ\u{64B}\u{1}";
+        let pieces: Vec<char> = pieces.chars().collect();
+        for _ in 0..3_000 {
+            let count = random.usize(..20);
+            let text: String = (0..count).filter_map(|_| random.choice(&pieces)).collect();
+            check(&text);
+            let text: String = (0..count).map(|_| random.char(..)).collect();
+            check(&text);
+        }
+        for c in '\0'..='\u{FFFF}' {
+            check(&format!("{c}a{c} {c}"));
         }
     }
 

@@ -19,6 +19,7 @@ mod params;
 pub mod section;
 pub mod stored;
 pub mod summary;
+pub mod text;
 mod token;
 pub mod transfer;
 mod walk;

@@ -1,4 +1,5 @@
-//! The stored form of a [`Summary`]: one version octet, then postcard. Old versions stay readable.
+//! The stored form of a [`Summary`]: one version octet, then postcard. Old versions stay readable: version 1 had
+//! the words of the message at its end.
 //!
 //! The tree is stored flat, in preorder with child counts, so that no stored octets can make the reader
 //! recurse: decoding builds it with a stack and refuses a depth beyond `guard::DEPTH_MAX`.
@@ -6,10 +7,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::guard::{DEPTH_MAX, PARTS_MAX};
-use crate::summary::{Envelope, Part, Summary};
+use crate::summary::{Envelope, Mailbox, Part, Summary};
 
 /// The version written.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Why stored octets are no summary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -25,19 +26,34 @@ pub enum SummaryError {
     Damaged,
 }
 
+/// Version 2.
 #[derive(Serialize, Deserialize)]
 struct Stored {
-    envelope: Envelope,
-    nodes: Vec<Node>,
-    text: String,
+    date: Option<String>,
+    sent: Option<(i64, i16)>,
+    subject: Option<String>,
+    from: Vec<Mailbox>,
+    /// `None`: as From.
+    sender: Option<Vec<Mailbox>>,
+    /// `None`: as From.
+    reply_to: Option<Vec<Mailbox>>,
+    to: Vec<Mailbox>,
+    cc: Vec<Mailbox>,
+    bcc: Vec<Mailbox>,
+    in_reply_to: Option<String>,
+    message_id: Option<String>,
+    references: Vec<String>,
     opaque: Option<String>,
+    nodes: Vec<Node>,
 }
 
-/// The beginning of [`Stored`].
+/// Version 1.
 #[derive(Deserialize)]
-struct Structure {
+struct First {
     envelope: Envelope,
     nodes: Vec<Node>,
+    _text: String,
+    opaque: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -67,11 +83,35 @@ impl Summary {
     pub fn encode(&self) -> Vec<u8> {
         let mut nodes = Vec::new();
         flatten(&self.root, &mut nodes);
+        let Envelope {
+            date,
+            sent,
+            subject,
+            from,
+            sender,
+            reply_to,
+            to,
+            cc,
+            bcc,
+            in_reply_to,
+            message_id,
+            references,
+        } = self.envelope.clone();
         let stored = Stored {
-            envelope: self.envelope.clone(),
-            nodes,
-            text: self.text.clone(),
+            date,
+            sent,
+            subject,
+            sender: (sender != from).then_some(sender),
+            reply_to: (reply_to != from).then_some(reply_to),
+            from,
+            to,
+            cc,
+            bcc,
+            in_reply_to,
+            message_id,
+            references,
             opaque: self.opaque.clone(),
+            nodes,
         };
         postcard::to_extend(&stored, vec![VERSION])
             .expect("writing to memory of sized data does not fail")
@@ -79,38 +119,45 @@ impl Summary {
 
     /// Reads the stored form. Any octets: never panics.
     pub fn decode(bytes: &[u8]) -> Result<Self, SummaryError> {
-        let rest = versioned(bytes)?;
-        let stored: Stored = postcard::from_bytes(rest).map_err(|_| SummaryError::Damaged)?;
-        let root = unflatten(stored.nodes)?;
+        let (&version, rest) = bytes.split_first().ok_or(SummaryError::Empty)?;
+        let damaged = |_| SummaryError::Damaged;
+        let (envelope, nodes, opaque) = match version {
+            VERSION => {
+                let stored: Stored = postcard::from_bytes(rest).map_err(damaged)?;
+                stored.open()
+            }
+            1 => {
+                let first: First = postcard::from_bytes(rest).map_err(damaged)?;
+                (first.envelope, first.nodes, first.opaque)
+            }
+            0 => return Err(SummaryError::Damaged),
+            newer => return Err(SummaryError::Newer(newer)),
+        };
         Ok(Self {
-            envelope: stored.envelope,
-            root,
-            text: stored.text,
-            opaque: stored.opaque,
-        })
-    }
-
-    /// Reads the stored form without `text` and `opaque`, which stay empty: for those who show the
-    /// structure, half the work.
-    pub fn decode_structure(bytes: &[u8]) -> Result<Self, SummaryError> {
-        let rest = versioned(bytes)?;
-        let (structure, _): (Structure, _) =
-            postcard::take_from_bytes(rest).map_err(|_| SummaryError::Damaged)?;
-        Ok(Self {
-            envelope: structure.envelope,
-            root: unflatten(structure.nodes)?,
-            ..Self::default()
+            envelope,
+            root: unflatten(nodes)?,
+            opaque,
         })
     }
 }
 
-/// What follows the version octet of a form that is known here.
-fn versioned(bytes: &[u8]) -> Result<&[u8], SummaryError> {
-    let (&version, rest) = bytes.split_first().ok_or(SummaryError::Empty)?;
-    match version {
-        VERSION => Ok(rest),
-        0 => Err(SummaryError::Damaged),
-        newer => Err(SummaryError::Newer(newer)),
+impl Stored {
+    fn open(self) -> (Envelope, Vec<Node>, Option<String>) {
+        let envelope = Envelope {
+            date: self.date,
+            sent: self.sent,
+            subject: self.subject,
+            sender: self.sender.unwrap_or_else(|| self.from.clone()),
+            reply_to: self.reply_to.unwrap_or_else(|| self.from.clone()),
+            from: self.from,
+            to: self.to,
+            cc: self.cc,
+            bcc: self.bcc,
+            in_reply_to: self.in_reply_to,
+            message_id: self.message_id,
+            references: self.references,
+        };
+        (envelope, self.nodes, self.opaque)
     }
 }
 
@@ -220,16 +267,20 @@ mod tests {
 
     #[test]
     fn round_trip() {
-        for raw in [MAIL, b"", b"Subject: x\r\n\r\ny"] {
+        for raw in [
+            MAIL,
+            b"",
+            b"Subject: x\r\n\r\ny",
+            b"From: a@x.test\r\nSender: b@x.test\r\nReply-To: c@x.test\r\n\r\n",
+        ] {
             let summary = summarize(raw);
             let stored = summary.encode();
             assert_eq!(Summary::decode(&stored).unwrap(), summary);
-            let structure = Summary {
-                text: String::new(),
-                opaque: None,
-                ..summary
-            };
-            assert_eq!(Summary::decode_structure(&stored).unwrap(), structure);
+            let mut nodes = Vec::new();
+            flatten(&summary.root, &mut nodes);
+            let first = (&summary.envelope, nodes, "words", &summary.opaque);
+            let stored = postcard::to_extend(&first, vec![1]).unwrap();
+            assert_eq!(Summary::decode(&stored).unwrap(), summary, "version 1");
         }
         assert_eq!(
             summarize(MAIL).root.parts[1]

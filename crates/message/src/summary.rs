@@ -1,18 +1,15 @@
 //! What is derived from a message once, at arrival, and stored beside it, so that nothing is parsed twice.
 //!
 //! [`summarize`] never fails and never panics. The stored form is versioned (`stored`); structure is
-//! found in `walk`, bounds are in `guard`.
+//! found in `walk`, bounds are in `guard`. The words of a message are not part of it: they are read from its
+//! octets when somebody searches (`text`).
 
 use serde::{Deserialize, Serialize};
 
-use crate::charset;
 use crate::envelope;
-use crate::fold::{TEXT_MAX, normalize};
 use crate::guard::{Bound, PART_HEADER_MAX};
 use crate::header;
-use crate::html;
 use crate::list::Budget;
-use crate::transfer::{self, Encoding};
 use crate::walk;
 
 /// The summary of a message.
@@ -22,9 +19,6 @@ pub struct Summary {
     pub envelope: Envelope,
     /// The root part.
     pub root: Part,
-    /// Search text in the form of [`crate::fold::normalize`], at most [`TEXT_MAX`] octets: subject and
-    /// addresses, a line feed, attachment names and the words of all text parts.
-    pub text: String,
     /// Why the message was not parsed and is served as one opaque part, if so.
     pub opaque: Option<String>,
 }
@@ -120,11 +114,9 @@ pub fn summarize(raw: &[u8]) -> Summary {
             (envelope, root, Some(bound.to_string()))
         }
     };
-    let text = search_text(raw, &envelope, &root);
     Summary {
         envelope,
         root,
-        text,
         opaque,
     }
 }
@@ -132,13 +124,6 @@ pub fn summarize(raw: &[u8]) -> Summary {
 /// Whether a message stays within the bounds of [`crate::guard`]; the error says which it exceeds.
 pub fn check_bounds(raw: &[u8]) -> Result<(), Bound> {
     walk::walk(raw).map(|_| ())
-}
-
-impl Summary {
-    /// The part of [`Summary::text`] that is not from the header: what SEARCH BODY looks at.
-    pub fn body_text(&self) -> &str {
-        self.text.split_once('\n').map_or("", |(_, body)| body)
-    }
 }
 
 impl Envelope {
@@ -234,76 +219,4 @@ fn as_opaque(raw: &[u8]) -> (Envelope, Part) {
         ..Part::default()
     };
     (envelope, part)
-}
-
-fn search_text(raw: &[u8], envelope: &Envelope, root: &Part) -> String {
-    let mut head = envelope.subject.clone().unwrap_or_default();
-    for mailbox in [&envelope.from, &envelope.to, &envelope.cc, &envelope.bcc]
-        .into_iter()
-        .flatten()
-    {
-        push(&mut head, mailbox.name.as_deref().unwrap_or_default());
-        if let (Some(local), Some(host)) = (&mailbox.mailbox, &mailbox.host) {
-            push(&mut head, &format!("{local}@{host}"));
-        }
-    }
-    let mut text = normalize(&head);
-    // Half of the room stays for the body, whatever the number of recipients.
-    cut(&mut text, TEXT_MAX / 2);
-    text.push('\n');
-    let mut body = String::new();
-    collect(raw, root, &mut body);
-    text.push_str(&normalize(&body));
-    cut(&mut text, TEXT_MAX);
-    text
-}
-
-/// Adds the words of a part and its children. The depth of recursion is bounded by `guard::DEPTH_MAX`.
-fn collect(raw: &[u8], part: &Part, out: &mut String) {
-    // Normalizing shrinks: more than the bound is taken before it.
-    if out.len() >= 2 * TEXT_MAX {
-        return;
-    }
-    push(out, part.file_name().unwrap_or_default());
-    if part.kind == "text" && matches!(part.subtype.as_str(), "plain" | "html" | "calendar" | "csv")
-    {
-        push(out, &words_of(raw, part));
-    }
-    for child in &part.parts {
-        collect(raw, child, out);
-    }
-    if let Some(message) = &part.message {
-        push(out, message.0.subject.as_deref().unwrap_or_default());
-        collect(raw, &message.1, out);
-    }
-}
-
-fn words_of(raw: &[u8], part: &Part) -> String {
-    let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(raw.len());
-    let octets = raw
-        .get(place(part.body_at)..place(part.end_at))
-        .unwrap_or_default();
-    // Markup and encodings are at most some eight times their text; more is not read.
-    let octets = &octets[..octets.len().min(8 * TEXT_MAX)];
-    let Some(encoding) = Encoding::named(&part.encoding) else {
-        return String::new();
-    };
-    let decoded = transfer::decode(encoding, octets);
-    let text = charset::decode(part.param("charset").unwrap_or_default(), &decoded);
-    if part.subtype == "html" {
-        html::text(&text)
-    } else {
-        text.into_owned()
-    }
-}
-
-/// Appends a blank and a text, up to twice the bound: what lies beyond would be cut after normalizing.
-fn push(out: &mut String, text: &str) {
-    out.push(' ');
-    let room = (2 * TEXT_MAX).saturating_sub(out.len());
-    out.push_str(&text[..text.floor_char_boundary(room)]);
-}
-
-fn cut(text: &mut String, max: usize) {
-    text.truncate(text.floor_char_boundary(max));
 }

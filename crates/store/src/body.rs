@@ -1,36 +1,27 @@
 //! The stored octets of a message: what goes into a body frame and what comes out.
 //!
-//! A body is stored in chunks of 256 KiB, each compressed and checksummed on its own, after a summary;
-//! so a partial FETCH of a large message reads only what it needs, and memory stays bounded.
-//! Building one is in `draft`.
+//! A body frame begins with the *front*: the message's header and its summary, packed together, so that one short
+//! read answers what clients ask to show a list. The rest of the message follows in chunks of 256 KiB, each coded,
+//! compressed and checksummed on its own; so a partial FETCH of a large message reads only what it needs, and
+//! memory stays bounded. The layout is in `head`, building one in `draft`.
+
+mod head;
 
 use std::fs::File;
 use std::sync::{Arc, Mutex, PoisonError};
-
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::{Error, Result};
 use crate::id::BodyId;
 use crate::log::frame::{self, Header, Kind};
 use crate::log::segment::{read, read_some};
-use crate::zip;
+pub use head::CHUNK;
+pub(crate) use head::{Front, HEADER, Head, Slot, cover};
 
-/// Octets of a chunk before compression, at most. Small enough that a partial FETCH wastes little,
-/// large enough that zstd loses almost nothing to smaller windows.
-pub const CHUNK: usize = 256 * 1024;
-/// Largest summary before compression, octets: folded search text of a very large message and its
-/// structure with the most parts that the parser follows fit well.
-pub const SUMMARY: usize = 16 * 1024 * 1024;
-/// Fixed part of a body head.
-const FIXED: usize = 24;
-/// A row of the chunk table.
-const ROW: usize = 16;
-/// Marks a chunk or summary that is stored without compression, in its length.
-const AS_IS: u32 = 1 << 31;
 /// Octets read first when the frame's length is known: usual messages are whole in them.
 const FIRST_READ: usize = 128 * 1024;
-/// Octets read first when the frame's length is not known.
-const FIRST_READ_UNKNOWN: usize = 16 * 1024;
+/// Octets read first when the frame's length is not known, or only its head is wanted: the heads of nearly all
+/// messages.
+const FIRST_READ_HEAD: usize = 4 * 1024;
 
 /// A message prepared in the caller's task: compressed, checksummed, not yet in the log.
 /// Cheap to clone. Past 1 MiB it lives in a temporary file of the store's folder.
@@ -97,127 +88,6 @@ impl NewBody {
     }
 }
 
-/// One chunk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Slot {
-    /// Octets stored.
-    pub(crate) stored: u32,
-    /// Stored without compression.
-    pub(crate) as_is: bool,
-    /// Octets served.
-    pub(crate) octets: u32,
-    /// xxh3-64 of the stored octets.
-    pub(crate) checksum: u64,
-}
-
-impl Slot {
-    /// Compresses one chunk and appends it to `out`.
-    pub(crate) fn pack(octets: &[u8], seed: u64, out: &mut Vec<u8>) -> Result<Self> {
-        let from = out.len();
-        let as_is = zip::pack(octets, out)?;
-        let stored = &out[from..];
-        let too_large = |_| Error::TooLarge(octets.len());
-        Ok(Self {
-            stored: u32::try_from(stored.len()).map_err(too_large)?,
-            as_is,
-            octets: u32::try_from(octets.len()).map_err(too_large)?,
-            checksum: xxh3_64_with_seed(stored, seed),
-        })
-    }
-
-    /// Back from stored octets.
-    pub(crate) fn unpack(&self, stored: &[u8], seed: u64) -> Result<Vec<u8>> {
-        if xxh3_64_with_seed(stored, seed) != self.checksum {
-            return Err(Error::Damaged(
-                "a chunk of a body does not match its checksum".to_owned(),
-            ));
-        }
-        zip::unpack(stored, self.as_is, self.octets as usize)
-    }
-}
-
-/// The octets of a body frame that its checksum covers: lengths, chunk table, summary.
-pub(crate) fn cover(octets: u64, table: &[Slot], summary: &[u8]) -> Result<Vec<u8>> {
-    if summary.len() > SUMMARY {
-        return Err(Error::TooLarge(summary.len()));
-    }
-    let mut packed = Vec::new();
-    let as_is = zip::pack(summary, &mut packed)?;
-    let length = |length: usize| u32::try_from(length).map_err(|_| Error::TooLarge(length));
-    let mut out = Vec::with_capacity(FIXED + table.len() * ROW + packed.len());
-    out.extend_from_slice(&octets.to_be_bytes());
-    out.extend_from_slice(&length(table.len())?.to_be_bytes());
-    out.extend_from_slice(&(length(packed.len())? | if as_is { AS_IS } else { 0 }).to_be_bytes());
-    out.extend_from_slice(&length(summary.len())?.to_be_bytes());
-    out.extend_from_slice(&[0; 4]);
-    for slot in table {
-        out.extend_from_slice(&(slot.stored | if slot.as_is { AS_IS } else { 0 }).to_be_bytes());
-        out.extend_from_slice(&slot.octets.to_be_bytes());
-        out.extend_from_slice(&slot.checksum.to_be_bytes());
-    }
-    out.extend_from_slice(&packed);
-    Ok(out)
-}
-
-/// What the covered octets of a body frame say.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Head<'a> {
-    pub(crate) octets: u64,
-    pub(crate) table: Vec<Slot>,
-    summary: &'a [u8],
-    summary_as_is: bool,
-    summary_octets: usize,
-}
-
-impl<'a> Head<'a> {
-    /// Reads covered octets; `None` when they contradict themselves.
-    pub(crate) fn decode(covered: &'a [u8]) -> Option<Self> {
-        let (fixed, rest) = covered.split_at_checked(FIXED)?;
-        let word = |octets: &[u8], at: usize| -> Option<u32> {
-            octets
-                .get(at..)?
-                .first_chunk()
-                .map(|chunk| u32::from_be_bytes(*chunk))
-        };
-        let long = |octets: &[u8], at: usize| -> Option<u64> {
-            octets
-                .get(at..)?
-                .first_chunk()
-                .map(|chunk| u64::from_be_bytes(*chunk))
-        };
-        let octets = long(fixed, 0)?;
-        let count = word(fixed, 8)? as usize;
-        let packed = word(fixed, 12)?;
-        let summary_octets = word(fixed, 16)? as usize;
-        let (rows, summary) = rest.split_at_checked(count.checked_mul(ROW)?)?;
-        let mut table = Vec::with_capacity(count);
-        for row in rows.chunks_exact(ROW) {
-            let stored = word(row, 0)?;
-            let slot = Slot {
-                stored: stored & !AS_IS,
-                as_is: stored & AS_IS != 0,
-                octets: word(row, 4)?,
-                checksum: long(row, 8)?,
-            };
-            if slot.octets as usize > CHUNK {
-                return None;
-            }
-            table.push(slot);
-        }
-        let served: u64 = table.iter().map(|slot| u64::from(slot.octets)).sum();
-        let whole = served == octets
-            && summary.len() == (packed & !AS_IS) as usize
-            && summary_octets <= SUMMARY;
-        whole.then_some(Self {
-            octets,
-            table,
-            summary,
-            summary_as_is: packed & AS_IS != 0,
-            summary_octets,
-        })
-    }
-}
-
 /// A stored body, open for reading.
 #[derive(Debug, Clone)]
 pub struct Body(Arc<Open>);
@@ -227,7 +97,10 @@ struct Open {
     id: BodyId,
     octets: u64,
     table: Vec<Slot>,
-    summary: Vec<u8>,
+    /// The beginning of the message, then its summary.
+    front: Vec<u8>,
+    /// Octets of the message in `front`.
+    header: usize,
     file: Arc<File>,
     /// Place of the frame in the file.
     at: u64,
@@ -241,7 +114,8 @@ struct Open {
 }
 
 impl Body {
-    /// Opens the frame at `at` of `file`. `frame` is its length, 0 when unknown.
+    /// Opens the frame at `at` of `file`. `frame` is how much of it is read at once: its length, or 0 when that is
+    /// not known or only the front is wanted.
     pub(crate) fn open(
         id: BodyId,
         file: Arc<File>,
@@ -250,7 +124,7 @@ impl Body {
         seed: u64,
     ) -> Result<Self> {
         let first = if frame == 0 {
-            FIRST_READ_UNKNOWN
+            FIRST_READ_HEAD
         } else {
             (frame as usize).clamp(32, FIRST_READ)
         };
@@ -276,15 +150,16 @@ impl Body {
         }
         let head = begin
             .get(32..covered)
-            .and_then(Head::decode)
+            .and_then(|covered| Head::decode(header.version, covered))
             .ok_or_else(|| Error::Damaged(format!("head of body {id} contradicts itself")))?;
-        let summary = zip::unpack(head.summary, head.summary_as_is, head.summary_octets)?;
-        let (octets, table) = (head.octets, head.table);
+        let front = head.front()?;
+        let (octets, table, header) = (head.octets, head.table, head.header);
         Ok(Self(Arc::new(Open {
             id,
             octets,
             table,
-            summary,
+            front,
+            header,
             file,
             at,
             chunks: covered as u64,
@@ -308,14 +183,28 @@ impl Body {
     }
     /// The summary given to [`crate::Store::prepare`], as it was.
     pub fn summary(&self) -> &[u8] {
-        &self.0.summary
+        &self.0.front[self.0.header..]
+    }
+    /// The beginning of the message that is kept beside the summary and costs no further reading: its header,
+    /// unless that is very long.
+    pub fn header(&self) -> &[u8] {
+        &self.0.front[..self.0.header]
+    }
+    /// Octets `from..to`, if all of them are in [`Self::header`].
+    pub fn front(&self, from: u64, to: u64) -> Option<&[u8]> {
+        self.header()
+            .get(usize::try_from(from).ok()?..usize::try_from(to).ok()?)
     }
     /// Octets `from..from + len`, cut at the end. Reads and unpacks only the chunks concerned.
     /// Blocking; [`crate::Store::octets`] is the same for async callers.
     pub fn octets(&self, from: u64, len: u64) -> Result<Vec<u8>> {
         let to = from.saturating_add(len).min(self.0.octets);
         let mut out = Vec::with_capacity(usize::try_from(to.saturating_sub(from)).unwrap_or(0));
-        let (mut place, mut served) = (self.0.chunks, 0_u64);
+        let header = self.header();
+        let inside =
+            |octet: u64| usize::try_from(octet).map_or(header.len(), |at| at.min(header.len()));
+        out.extend_from_slice(&header[inside(from)..inside(to).max(inside(from))]);
+        let (mut place, mut served) = (self.0.chunks, header.len() as u64);
         for slot in &self.0.table {
             let end = served + u64::from(slot.octets);
             if served >= to {
@@ -365,3 +254,6 @@ impl Body {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::body::{CHUNK, Chunks, NewBody, Prepared, Slot, cover};
+use crate::body::{CHUNK, Chunks, Front, HEADER, NewBody, Prepared, Slot, cover};
 use crate::error::{Error, Result};
 use crate::log::segment::read;
 
@@ -27,6 +27,8 @@ pub struct Draft {
     seed: u64,
     /// Octets that came first of all, given last.
     front: Vec<u8>,
+    /// The header of what was written, once that has been cut from the first chunk.
+    header: Option<Vec<u8>>,
     table: Vec<Slot>,
     chunks: Chunks,
     /// Octets that are not yet a chunk.
@@ -40,6 +42,7 @@ impl Draft {
             folder: folder.to_owned(),
             seed,
             front: Vec::new(),
+            header: None,
             table: Vec::new(),
             chunks: Chunks::Memory(Vec::new()),
             pending: Vec::new(),
@@ -87,11 +90,12 @@ impl Draft {
     /// All octets as they will be served, to parse and summarise them. Borrowed while they are
     /// shorter than a chunk.
     pub fn raw(&self) -> Result<Cow<'_, [u8]>> {
-        if self.front.is_empty() && self.table.is_empty() {
+        if self.front.is_empty() && self.header.is_none() {
             return Ok(Cow::Borrowed(&self.pending));
         }
         let mut all = Vec::with_capacity(usize::try_from(self.octets).unwrap_or(0));
         all.extend_from_slice(&self.front);
+        all.extend_from_slice(self.header.as_deref().unwrap_or_default());
         let mut at = 0;
         for slot in &self.table {
             let length = slot.stored as usize;
@@ -114,12 +118,21 @@ impl Draft {
         if !pending.is_empty() {
             self.pack(&pending)?;
         }
+        let mut header = std::mem::take(&mut self.front);
+        header.extend_from_slice(self.header.as_deref().unwrap_or_default());
         let mut front = Vec::new();
-        if !self.front.is_empty() {
-            let slot = Slot::pack(&self.front, self.seed, &mut front)?;
-            self.table.insert(0, slot);
+        if header.len() > HEADER {
+            for (place, chunk) in header.chunks(CHUNK).enumerate() {
+                let slot = Slot::pack(chunk, self.seed, &mut front)?;
+                self.table.insert(place, slot);
+            }
+            header.clear();
         }
-        let covered = cover(self.octets, &self.table, summary)?;
+        let whole = Front {
+            header: &header,
+            summary,
+        };
+        let covered = cover(self.octets, &self.table, &whole)?;
         let stored = self.table.iter().map(|slot| u64::from(slot.stored)).sum();
         let body = NewBody(Arc::new(Prepared {
             octets: self.octets,
@@ -141,7 +154,18 @@ impl Draft {
         Ok(())
     }
 
+    /// Packs the next chunk; of the first one, what stands after the header.
     fn pack(&mut self, octets: &[u8]) -> Result<()> {
+        let octets = if self.header.is_none() {
+            let (header, rest) = octets.split_at(header_end(octets));
+            self.header = Some(header.to_owned());
+            rest
+        } else {
+            octets
+        };
+        if octets.is_empty() {
+            return Ok(());
+        }
         match &mut self.chunks {
             Chunks::Memory(stored) => {
                 self.table.push(Slot::pack(octets, self.seed, stored)?);
@@ -161,6 +185,27 @@ impl Draft {
             }
         }
         Ok(())
+    }
+}
+
+/// Where the header ends, after its empty line. 0 when that is further than a front takes: then all of it is in
+/// chunks.
+fn header_end(octets: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(end) = memchr::memchr(b'\n', &octets[at..]) {
+        let line = &octets[at..at + end];
+        at += end + 1;
+        if at > HEADER {
+            return 0;
+        }
+        if line.is_empty() || line == b"\r" {
+            return at;
+        }
+    }
+    if octets.len() > HEADER {
+        0
+    } else {
+        octets.len()
     }
 }
 

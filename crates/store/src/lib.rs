@@ -7,6 +7,7 @@ pub mod backup;
 pub mod body;
 pub mod check;
 mod codec;
+mod coding;
 mod committer;
 pub mod draft;
 mod dump;

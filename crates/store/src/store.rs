@@ -351,6 +351,12 @@ impl Store {
         self.0.shared.body(id, frame)
     }
 
+    /// Opens a body for its header and summary: reads little more than these. What else is asked of it is read then.
+    /// Blocking.
+    pub fn open_front(&self, id: BodyId) -> Result<Body> {
+        self.0.shared.body(id, 0)
+    }
+
     /// Octets of a body, off the executor.
     pub async fn octets(&self, body: &Body, from: u64, len: u64) -> Result<Vec<u8>> {
         let body = body.clone();

@@ -1,6 +1,13 @@
-//! Messages for the load: text that compresses like office mail, every one different.
+//! Messages for the load: letters as offices write them, every one different.
+//!
+//! Words are drawn by Zipf's law from a list of what is common in Vietnamese offices, with set phrases, numbers,
+//! and rare syllables (names, foreign words) that no list has; paragraphs, quoted replies and signatures as
+//! people write. Pieces of 10 KB shrink with zstd as pieces of real Vietnamese text do (0.48 at level 1), not more.
 
+use std::fmt::Write as _;
 use std::sync::OnceLock;
+
+use super::words::{FAMILY, GIVEN, MIDDLE, OFFICES, PHRASES, WORDS};
 
 /// A small generator of its own (xorshift), so that a run can be repeated.
 pub(crate) struct Random(u64);
@@ -17,13 +24,12 @@ impl Random {
         self.0
     }
 
-    fn below(&mut self, most: usize) -> usize {
+    pub(crate) fn below(&mut self, most: usize) -> usize {
         usize::try_from(self.next() % most.max(1) as u64).unwrap_or(0)
     }
 }
 
-/// Beginnings and ends of Vietnamese syllables, the common ones first. Together they make some 1,500
-/// different syllables, so that the text is no easier to compress than what people write.
+/// Beginnings and ends of Vietnamese syllables. Together they make some 1,500 different ones.
 const ONSETS: &[&str] = &[
     "", "th", "t", "c", "đ", "ch", "l", "b", "m", "h", "v", "n", "nh", "tr", "s", "kh", "d", "ng",
     "q", "ph", "gi", "x", "r", "g",
@@ -39,30 +45,133 @@ const RIMES: &[&str] = &[
 /// by itself, and the generator stays cheap.
 const BODIES: usize = 64;
 
-/// A body of about `size` octets with CRLF line ends, no dot first on a line.
-fn body(random: &mut Random, size: usize) -> Vec<u8> {
-    let mut text = String::with_capacity(size + 80);
-    let mut column = 0;
-    while text.len() < size {
-        // The smaller of two is more often a common one.
-        let onset = ONSETS[random.below(ONSETS.len()).min(random.below(ONSETS.len()))];
-        let rime = RIMES[random.below(RIMES.len()).min(random.below(RIMES.len()))];
-        let before = text.len();
-        if random.below(23) == 0 {
-            text.push_str(&random.below(100_000).to_string());
-        } else {
-            text.push_str(onset);
-            text.push_str(rime);
-        }
-        column += text.len() - before + 1;
-        if column > 72 {
-            text.push_str("\r\n");
-            column = 0;
-        } else {
-            text.push(' ');
+/// Octets of a line, about: what mail programs break at.
+const LINE: usize = 76;
+
+/// Where words come from.
+pub(crate) struct Writer<'a> {
+    pub(crate) random: &'a mut Random,
+    pub(crate) words: &'a [&'a str],
+}
+
+impl Writer<'_> {
+    pub(crate) fn pick<'b>(&mut self, from: &[&'b str]) -> &'b str {
+        from[self.random.below(from.len())]
+    }
+
+    /// A place in a list of `count` by Zipf's law: the n-th is drawn n times as rarely as the first.
+    #[allow(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "small numbers, and any place will do"
+    )]
+    fn zipf(&mut self, count: usize) -> usize {
+        let drawn = self.random.below(1 << 24) as f64 / f64::from(1 << 24);
+        let place = ((count as f64 + 1.0).ln() * drawn).exp() as usize;
+        place.clamp(1, count) - 1
+    }
+
+    fn word(&mut self) -> String {
+        match self.random.below(100) {
+            0..2 => self.random.below(100_000).to_string(),
+            2..24 => format!("{}{}", self.pick(ONSETS), self.pick(RIMES)),
+            _ => self.words[self.zipf(self.words.len())].to_owned(),
         }
     }
-    text.push_str("\r\n");
+
+    pub(crate) fn name(&mut self) -> String {
+        format!(
+            "{} {} {}",
+            self.pick(FAMILY),
+            self.pick(MIDDLE),
+            self.pick(GIVEN)
+        )
+    }
+
+    /// A sentence or a set phrase, with its end.
+    pub(crate) fn sentence(&mut self) -> String {
+        if self.random.below(9) == 0 {
+            let phrase = self.pick(PHRASES);
+            return phrase.to_owned();
+        }
+        let mut text = String::new();
+        for place in 0..6 + self.random.below(22) {
+            let word = self.word();
+            if place == 0 {
+                let mut chars = word.chars();
+                text.extend(chars.next().into_iter().flat_map(char::to_uppercase));
+                text.push_str(chars.as_str());
+            } else {
+                if self.random.below(11) == 0 {
+                    text.push(',');
+                }
+                text.push(' ');
+                text.push_str(&word);
+            }
+        }
+        text.push('.');
+        text
+    }
+
+    /// Lines of about [`LINE`] octets, each after `mark`, with CRLF.
+    pub(crate) fn paragraph(&mut self, mark: &str, out: &mut String) {
+        let mut column = mark.len();
+        out.push_str(mark);
+        for _ in 0..=self.random.below(5) {
+            for word in self.sentence().split(' ') {
+                if column + word.len() > LINE {
+                    out.push_str("\r\n");
+                    out.push_str(mark);
+                    column = mark.len();
+                }
+                out.push_str(word);
+                out.push(' ');
+                column += word.len() + 1;
+            }
+        }
+        out.push_str("\r\n");
+    }
+
+    pub(crate) fn signature(&mut self, mark: &str, out: &mut String) {
+        let (name, office) = (self.name(), self.pick(OFFICES));
+        let phone = 1_000_000 + self.random.below(9_000_000);
+        let _ = write!(
+            out,
+            "{mark}-- \r\n{mark}{name}\r\n{mark}{office}\r\n{mark}ĐT: 024.{phone}\r\n"
+        );
+    }
+}
+
+/// The words of the list, the most common first.
+pub(crate) fn words() -> Vec<&'static str> {
+    WORDS.split_ascii_whitespace().collect()
+}
+
+/// A plain text of about `size` octets with CRLF line ends, no dot first on a line: a letter, and below it the
+/// letter that it answers.
+fn body(random: &mut Random, size: usize) -> Vec<u8> {
+    let words = words();
+    let mut writer = Writer {
+        random,
+        words: &words,
+    };
+    let mut text = String::with_capacity(size + 512);
+    text.push_str("Kính gửi anh ");
+    text.push_str(&writer.name());
+    text.push_str(",\r\n\r\n");
+    while text.len() < size / 2 {
+        writer.paragraph("", &mut text);
+        text.push_str("\r\n");
+    }
+    writer.signature("", &mut text);
+    let name = writer.name();
+    let _ = write!(text, "\r\nVào 20/11/2026 08:15, {name} đã viết:\r\n");
+    while text.len() + 150 < size {
+        writer.paragraph("> ", &mut text);
+        text.push_str(">\r\n");
+    }
+    writer.signature("> ", &mut text);
     text.into_bytes()
 }
 
@@ -84,10 +193,13 @@ impl Letters {
     pub(crate) fn letter(&self, random: &mut Random, from: &str, to: &str) -> Vec<u8> {
         let id = random.next();
         let mut text = format!(
-            "From: =?utf-8?Q?V=C4=83n_th=C6=B0?= <{from}>\r\nTo: <{to}>\r\n\
+            "Received: from client.example.org (client.example.org [192.0.2.17])\r\n\tby relay.example.org with ESMTPSA \
+             id {id:X};\r\n\tSun, 22 Nov 2026 08:00:00 +0700\r\n\
+             From: =?utf-8?Q?V=C4=83n_th=C6=B0?= <{from}>\r\nTo: <{to}>\r\n\
              Subject: =?utf-8?Q?B=C3=A1o_c=C3=A1o?= {id:x}\r\nMessage-ID: <{id:x}@load.test>\r\n\
              Date: Sun, 22 Nov 2026 08:00:00 +0700\r\nMIME-Version: 1.0\r\n\
-             Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+             User-Agent: Mozilla Thunderbird\r\nContent-Language: vi\r\nIn-Reply-To: <{id:X}@example.org>\r\n\
+             References: <{id:X}@example.org>\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
         )
         .into_bytes();
         let size = self.size.saturating_sub(text.len());

@@ -11,6 +11,8 @@ mod load;
 mod peer;
 mod process;
 mod run;
+mod sample;
+mod words;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -29,6 +31,10 @@ cargo xtask bench run [options]
   --alone          without the peer
   --folder DIR     where the servers keep their data (the system's temporary folder)
 
+cargo xtask bench letters DIR COUNT [SIZE]
+  writes letters of many kinds as files, to look at and to train dictionaries from; with a size in
+  octets those that the load sends
+
 cargo xtask bench smtp|lmtp ADDRESS --pids PID[,PID…] [options]
   ADDRESS          host:port of a running server
   --pids LIST      processes whose CPU time and memory are counted, with their children
@@ -43,6 +49,14 @@ cargo xtask bench smtp|lmtp ADDRESS --pids PID[,PID…] [options]
 
 pub(crate) fn run(root: &Path, args: &[String]) -> Result<(), String> {
     let wrong = |fault| format!("{fault}\n{USAGE}");
+    if let [verb, folder, count, size @ ..] = args
+        && verb == "letters"
+    {
+        let count = number("COUNT", count).map_err(wrong)?;
+        let size = size.first().map(|size| number("SIZE", size)).transpose();
+        return sample::write(Path::new(folder), count, size.map_err(wrong)?)
+            .map_err(|error| format!("{folder}: {error}"));
+    }
     if args.first().is_some_and(|arg| arg == "run") {
         return run::run(root, &options(&args[1..]).map_err(wrong)?);
     }

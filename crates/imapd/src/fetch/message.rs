@@ -39,9 +39,13 @@ struct Opened {
 /// Builds the items of a message. Blocking when they need its body.
 pub(super) fn build(store: &Store, items: &[FetchItem], found: &mut Found) -> Result<Built> {
     let opened = if items.iter().any(needs_body) {
-        let body = store.open_body(found.message.body, found.message.frame)?;
+        let body = if items.iter().all(is_in_front) {
+            store.open_front(found.message.body)?
+        } else {
+            store.open_body(found.message.body, found.message.frame)?
+        };
         let summary = if items.iter().any(needs_summary) {
-            Some(summary::structure(&body)?)
+            Some(summary::of(&body)?)
         } else {
             None
         };
@@ -246,16 +250,19 @@ impl Opened {
         let Some(found) = section::locate(&self.summary().root, &section.part, want) else {
             return Ok(None);
         };
-        let stream = Stream::plain(&self.body, found.octets.start, found.octets.end);
-        Ok(Some(match &section.text {
-            Some(SectionText::HeaderFields(names)) => {
-                Source::Octets(header::select(&stream.whole()?, names, false))
-            }
-            Some(SectionText::HeaderFieldsNot(names)) => {
-                Source::Octets(header::select(&stream.whole()?, names, true))
-            }
-            _ => Source::Stream(stream),
-        }))
+        let (from, end) = (found.octets.start, found.octets.end);
+        let (names, others) = match &section.text {
+            Some(SectionText::HeaderFields(names)) => (names, false),
+            Some(SectionText::HeaderFieldsNot(names)) => (names, true),
+            _ => return Ok(Some(Source::Stream(Stream::plain(&self.body, from, end)))),
+        };
+        let selected = if let Some(header) = self.body.front(from, end) {
+            header::select(header, names, others)
+        } else {
+            let header = Stream::plain(&self.body, from, end).whole()?;
+            header::select(&header, names, others)
+        };
+        Ok(Some(Source::Octets(selected)))
     }
 
     /// RFC 3516 section 4.2. Multiparts, embedded messages and the whole message have no encoding of
@@ -284,6 +291,26 @@ impl Opened {
                 Binary::Octets(Stream::decoded(&self.body, range, encoding, (skip, most))?)
             }
         })
+    }
+}
+
+/// Whether an item needs no more than the summary and the header, unless that is very long.
+fn is_in_front(item: &FetchItem) -> bool {
+    match item {
+        FetchItem::Section { section, .. } => {
+            section.part.is_empty()
+                && matches!(
+                    section.text,
+                    Some(
+                        SectionText::Header
+                            | SectionText::HeaderFields(_)
+                            | SectionText::HeaderFieldsNot(_)
+                    )
+                )
+        }
+        FetchItem::Binary { .. } | FetchItem::BinarySize(_) => false,
+        FetchItem::Rfc822(which) => *which == Rfc822::Header,
+        _ => true,
     }
 }
 

@@ -69,6 +69,8 @@ pub(super) struct Facts<'a> {
     pub(super) summary: Option<&'a Summary>,
     /// The raw header of the message.
     pub(super) header: Option<&'a [u8]>,
+    /// The words of its body.
+    pub(super) words: Option<&'a str>,
 }
 
 impl<'a> Facts<'a> {
@@ -77,6 +79,7 @@ impl<'a> Facts<'a> {
             candidate,
             summary: None,
             header: None,
+            words: None,
         }
     }
 }
@@ -168,11 +171,11 @@ impl Key {
     }
 
     /// Whether the words of the message are asked for.
-    pub(super) fn needs_text(&self) -> bool {
+    pub(super) fn needs_words(&self) -> bool {
         match self {
-            Self::And(keys) => keys.iter().any(Self::needs_text),
-            Self::Or(left, right) => left.needs_text() || right.needs_text(),
-            Self::Not(key) => key.needs_text(),
+            Self::And(keys) => keys.iter().any(Self::needs_words),
+            Self::Or(left, right) => left.needs_words() || right.needs_words(),
+            Self::Not(key) => key.needs_words(),
             Self::Body(_) | Self::Text(_) => true,
             _ => false,
         }
@@ -245,17 +248,9 @@ impl Key {
                 within(sent, *from, *to)
             }
             Self::Field(field, query) => field.matches(&facts.summary?.envelope, query),
-            // The search text is subject and addresses, a line feed, then the words of the body.
-            Self::Body(query) => query.matches(
-                facts
-                    .summary?
-                    .text
-                    .split_once('\n')
-                    .map_or("", |(_, body)| body),
-            ),
+            Self::Body(query) => query.matches_raw(facts.words?),
             Self::Text(query) => {
-                query.matches(&facts.summary?.text)
-                    || query.matches_raw(&decoded_header(facts.header?))
+                query.matches_raw(&decoded_header(facts.header?)) || query.matches_raw(facts.words?)
             }
             Self::Raw(name, query, presence) => {
                 let header = facts.header?;

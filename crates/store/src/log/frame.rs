@@ -15,8 +15,8 @@ use crate::id::{Lsn, ModSeq, Timestamp};
 pub(crate) const MAGIC: [u8; 4] = *b"CvL1";
 /// Length of a frame header, octets.
 pub(crate) const HEADER: u64 = 32;
-/// The newest frame version this program writes and knows.
-pub(crate) const VERSION: u8 = 1;
+/// The newest frame version that this program knows: that of body frames. The other kinds have version 1.
+pub(crate) const VERSION: u8 = 2;
 /// Payload of a segment frame, octets.
 pub(crate) const SEGMENT_PAYLOAD: u64 = 32;
 /// Payload of a group frame, octets.
@@ -107,7 +107,7 @@ fn long(octets: &[u8], at: usize) -> u64 {
         .map_or(0, |chunk| u64::from_be_bytes(*chunk))
 }
 
-fn checksum(head: &[u8], covered: &[u8], seed: u64) -> u64 {
+pub(crate) fn checksum(head: &[u8], covered: &[u8], seed: u64) -> u64 {
     let mut hash = Xxh3::with_seed(seed);
     hash.update(head);
     hash.update(covered);
@@ -118,7 +118,7 @@ fn checksum(head: &[u8], covered: &[u8], seed: u64) -> u64 {
 pub(crate) fn header(kind: Kind, length: u32, covered: &[u8], lsn: Lsn, seed: u64) -> [u8; 32] {
     let mut octets = [0; 32];
     octets[..4].copy_from_slice(&MAGIC);
-    octets[4] = VERSION;
+    octets[4] = if kind == Kind::Body { VERSION } else { 1 };
     octets[5] = kind as u8;
     octets[8..12].copy_from_slice(&length.to_be_bytes());
     let under = u32::try_from(covered.len())

@@ -402,7 +402,8 @@ impl Pages {
     /// Whether all chunks of a body match their checksums.
     pub(super) fn body(&mut self, at: u64, header: &Header) -> bool {
         let seed = self.seed;
-        let Some(table) = Head::decode(self.payload(at, header)).map(|head| head.table) else {
+        let head = Head::decode(header.version, self.payload(at, header));
+        let Some(table) = head.map(|head| head.table) else {
             return false;
         };
         let mut place = at + 32 + u64::from(header.covered);

@@ -31,8 +31,9 @@ async fn filled(folder: &Path) -> (Store, MailboxId, Vec<Message>) {
         .unwrap();
     let mut messages = Vec::new();
     for _ in 0..300 {
-        let octets: Vec<u8> = (0..fastrand::usize(0..2_000))
-            .map(|_| fastrand::u8(..))
+        // An empty header: all of the rest is in chunks.
+        let octets: Vec<u8> = std::iter::once(b'\n')
+            .chain((0..fastrand::usize(1..2_000)).map(|_| fastrand::u8(..)))
             .collect();
         messages.push(append(&store, &octets).await);
     }

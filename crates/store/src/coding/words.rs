@@ -1,0 +1,388 @@
+//! The coding of words: Vietnamese syllables as one or two octets each, so that zstd gets a third of the octets
+//! and finds their frequencies where its matches are too short to pay. Anything else stays as it is or is escaped;
+//! every sequence of octets comes back exactly.
+//!
+//! | octet | meaning |
+//! |---|---|
+//! | `80`–`E7` | a common syllable |
+//! | `E8`–`FF`, `0E`–`1E` | with the next octet, a less common one |
+//! | `1F` | with the next two octets, a rare one |
+//! | `01` | the next syllable follows without a blank |
+//! | `02`, `03` | the next syllable begins with a capital, is all capitals |
+//! | `04` | the next character stands as it is (length by its first octet, as in UTF-8) |
+//! | `0A` | CR LF |
+//! | others | themselves |
+//!
+//! A syllable has a blank before it, unless what stands before it opens something or is a blank or line end.
+
+use std::sync::LazyLock;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::syllables;
+
+const JOINED: u8 = 1;
+const CAPITAL: u8 = 2;
+const CAPITALS: u8 = 3;
+const ESCAPE: u8 = 4;
+/// First code of one octet.
+const SHORT: u8 = 0x80;
+/// Codes of one octet.
+const SHORTS: usize = 0x68;
+/// First octets of codes of two.
+const HIGH: std::ops::RangeInclusive<u8> = 0xE8..=0xFF;
+const LOW: std::ops::RangeInclusive<u8> = 0x0E..=0x1E;
+/// First octet of codes of three.
+const LONG: u8 = 0x1F;
+/// Codes of one or two octets.
+const SHORTER: usize = SHORTS + (24 + 17) * 256;
+/// Longest word that can be a syllable, octets: `nghiễng` has ten.
+const LONGEST: usize = 12;
+/// Places of the table of forms; a power of two, three times as many as forms.
+const PLACES: usize = 1 << 17;
+
+/// A syllable's number and how it is written.
+#[derive(Clone, Copy)]
+struct Form {
+    number: u16,
+    /// 0, [`CAPITAL`] or [`CAPITALS`].
+    case: u8,
+}
+
+struct Table {
+    /// By case, then number.
+    texts: [Vec<String>; 3],
+    /// By hash, with linear probing.
+    places: Vec<Option<Form>>,
+}
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    let lower = syllables::table();
+    let capital = lower.iter().map(|syllable| {
+        let mut chars = syllable.chars();
+        let first = chars.next().into_iter().flat_map(char::to_uppercase);
+        first.chain(chars).collect()
+    });
+    let capital: Vec<String> = capital.collect();
+    let capitals = lower.iter().map(|syllable| syllable.to_uppercase());
+    let capitals: Vec<String> = capitals.collect();
+    let mut table = Table {
+        texts: [lower, capital, capitals],
+        places: vec![None; PLACES],
+    };
+    for (case, cased) in [0, CAPITAL, CAPITALS].into_iter().enumerate() {
+        for number in 0..table.texts[case].len() {
+            let text = table.texts[case][number].as_bytes();
+            if table.find(text).is_none() {
+                let mut place = place(text);
+                while table.places[place].is_some() {
+                    place = (place + 1) % PLACES;
+                }
+                table.places[place] = Some(Form {
+                    number: u16::try_from(number).expect("fewer than 2^16"),
+                    case: cased,
+                });
+            }
+        }
+    }
+    table
+});
+
+fn place(text: &[u8]) -> usize {
+    usize::try_from(xxh3_64(text) % PLACES as u64).unwrap_or(0)
+}
+
+impl Table {
+    fn text(&self, form: Form) -> Option<&str> {
+        let texts = &self.texts[usize::from(form.case.saturating_sub(1))];
+        texts.get(usize::from(form.number)).map(String::as_str)
+    }
+
+    fn find(&self, word: &[u8]) -> Option<Form> {
+        if word.len() < 2 || word.len() > LONGEST {
+            return None;
+        }
+        let mut place = place(word);
+        while let Some(form) = self.places[place] {
+            if self.text(form).is_some_and(|text| text.as_bytes() == word) {
+                return Some(form);
+            }
+            place = (place + 1) % PLACES;
+        }
+        None
+    }
+}
+
+/// Whether a syllable after this octet has a blank before it that is not written down.
+fn spaced(before: u8) -> bool {
+    !matches!(
+        before,
+        b'\n' | b' ' | b'\t' | b'(' | b'[' | b'"' | b'\'' | b'/' | b'-' | b'>' | b'=' | b'_'
+    )
+}
+
+fn is_letter(octet: u8) -> bool {
+    octet >= 0x80 || octet.is_ascii_alphabetic()
+}
+
+/// Octets of the character that begins with this one; 1 for what begins none.
+fn length(first: u8) -> usize {
+    match first {
+        0xC2..=0xDF => 2,
+        0xE0..=0xEF => 3,
+        0xF0..=0xF4 => 4,
+        _ => 1,
+    }
+}
+
+/// Whether octets look like text in which syllables will be found: UTF-8 (all but a thirty-second), with enough
+/// letters that are not ASCII at its beginning.
+fn is_worth_it(octets: &[u8]) -> bool {
+    let begin = &octets[..octets.len().min(SAMPLE)];
+    if begin.iter().filter(|octet| **octet >= 0x80).count() * 32 <= begin.len() {
+        return false;
+    }
+    let mut left = octets.len() / 32 + 2;
+    for chunk in octets.utf8_chunks() {
+        let Some(now) = left.checked_sub(chunk.invalid().len()) else {
+            return false;
+        };
+        left = now;
+    }
+    true
+}
+
+/// Octets looked at for letters.
+const SAMPLE: usize = 4096;
+
+/// The coded form, if it is shorter by a tenth at least.
+pub(super) fn encode(octets: &[u8]) -> Option<Vec<u8>> {
+    if !is_worth_it(octets) {
+        return None;
+    }
+    let table = &*TABLE;
+    let mut out = Vec::with_capacity(octets.len());
+    let mut before = b'\n';
+    let mut at = 0;
+    while let Some(&octet) = octets.get(at) {
+        // A blank that a syllable brings with it.
+        if octet == b' ' && spaced(before) {
+            let word = word(octets, at + 1);
+            if let Some(form) = table.find(word) {
+                put(form, &mut out);
+                at += 1 + word.len();
+                before = word[word.len() - 1];
+                continue;
+            }
+        }
+        if is_letter(octet) {
+            let word = word(octets, at);
+            if let Some(form) = table.find(word) {
+                if spaced(before) {
+                    out.push(JOINED);
+                }
+                put(form, &mut out);
+            } else {
+                plain(word, &mut out);
+            }
+            at += word.len();
+            before = word[word.len() - 1];
+            continue;
+        }
+        match octet {
+            b'\r' if octets.get(at + 1) == Some(&b'\n') => {
+                out.push(b'\n');
+                at += 1;
+                before = b'\n';
+                at += 1;
+                continue;
+            }
+            JOINED..=ESCAPE | b'\n' | 0x0E..=0x1F => out.extend_from_slice(&[ESCAPE, octet]),
+            _ => out.push(octet),
+        }
+        before = octet;
+        at += 1;
+    }
+    (out.len() < octets.len() - octets.len() / 10).then_some(out)
+}
+
+/// The letters from a place on.
+fn word(octets: &[u8], at: usize) -> &[u8] {
+    let rest = octets.get(at..).unwrap_or_default();
+    let end = rest.iter().position(|octet| !is_letter(*octet));
+    &rest[..end.unwrap_or(rest.len())]
+}
+
+fn put(form: Form, out: &mut Vec<u8>) {
+    if form.case > 0 {
+        out.push(form.case);
+    }
+    let number = usize::from(form.number);
+    if number < SHORTS {
+        out.push(SHORT + u8::try_from(number).expect("below SHORTS"));
+    } else {
+        let below = number < SHORTER;
+        let rest = number - if below { SHORTS } else { SHORTER };
+        let high = u8::try_from(rest / 256).expect("below 2^8 as numbers are below 2^16");
+        let span = HIGH.end() - HIGH.start() + 1;
+        match high {
+            _ if !below => out.extend_from_slice(&[LONG, high]),
+            _ if high < span => out.push(HIGH.start() + high),
+            _ => out.push(LOW.start() + (high - span)),
+        }
+        out.push(u8::try_from(rest % 256).expect("a rest of 256"));
+    }
+}
+
+/// Letters that are no syllable.
+fn plain(word: &[u8], out: &mut Vec<u8>) {
+    let mut at = 0;
+    while let Some(&octet) = word.get(at) {
+        let count = if octet < 0x80 {
+            1
+        } else {
+            out.push(ESCAPE);
+            length(octet).min(word.len() - at)
+        };
+        out.extend_from_slice(&word[at..at + count]);
+        at += count;
+    }
+}
+
+/// Back from the coded form; `None` when it is none, or gives more than `most` octets.
+pub(super) fn decode(coded: &[u8], most: usize) -> Option<Vec<u8>> {
+    let table = &*TABLE;
+    let mut out: Vec<u8> = Vec::with_capacity(most);
+    let (mut joined, mut case) = (false, 0);
+    let mut rest = coded;
+    while let Some((&octet, after)) = rest.split_first() {
+        rest = after;
+        let number = match octet {
+            JOINED => {
+                joined = true;
+                continue;
+            }
+            CAPITAL | CAPITALS => {
+                case = octet;
+                continue;
+            }
+            ESCAPE => {
+                let count = length(*rest.first()?).min(rest.len());
+                let (character, after) = rest.split_at(count);
+                out.extend_from_slice(character);
+                rest = after;
+                None
+            }
+            b'\n' => {
+                out.extend_from_slice(b"\r\n");
+                None
+            }
+            0x80..=0xE7 => Some(usize::from(octet - SHORT)),
+            LONG => {
+                let (number, after) = rest.split_first_chunk()?;
+                rest = after;
+                Some(SHORTER + usize::from(u16::from_be_bytes(*number)))
+            }
+            0xE8.. | 0x0E..=0x1E => {
+                let (&low, after) = rest.split_first()?;
+                rest = after;
+                let high = if octet >= *HIGH.start() {
+                    octet - HIGH.start()
+                } else {
+                    octet - LOW.start() + (HIGH.end() - HIGH.start() + 1)
+                };
+                Some(SHORTS + usize::from(high) * 256 + usize::from(low))
+            }
+            _ => {
+                out.push(octet);
+                None
+            }
+        };
+        if let Some(number) = number {
+            if !joined && spaced(out.last().copied().unwrap_or(b'\n')) {
+                out.push(b' ');
+            }
+            let number = u16::try_from(number).ok()?;
+            let text = table.text(Form { number, case })?;
+            out.extend_from_slice(text.as_bytes());
+        } else if joined || case > 0 {
+            return None;
+        }
+        (joined, case) = (false, 0);
+        if out.len() > most {
+            return None;
+        }
+    }
+    (!joined && case == 0).then_some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &[u8]) -> usize {
+        // Around it what makes it worth coding.
+        let around = "công việc của chúng tôi được thực hiện ".repeat(20);
+        let whole = [around.as_bytes(), text, around.as_bytes()].concat();
+        let coded = encode(&whole).expect("it is shorter");
+        assert_eq!(decode(&coded, whole.len()).as_deref(), Some(&whole[..]));
+        assert_eq!(decode(&coded, whole.len() - 1), None, "longer than allowed");
+        coded.len()
+    }
+
+    #[test]
+    fn texts_come_back_exactly() {
+        for text in [
+            "Kính gửi: Ủy ban nhân dân TỈNH (Sở Nội vụ)\r\n> Công văn số 12/NĐ-CP",
+            "hai  blanks, bare\nline \r return, \u{1}\u{2}\u{3}\u{4}\u{5}\u{e}\u{1f}, tab\tcông",
+            "Đ đ Ð ễ ß 😀 日本 ăâ xyz công-việc \"công\" 'việc' _là_ =có=",
+            "",
+            "ư",
+            "NGUYỄN Nguyễn nGuyễn nguyễN",
+        ] {
+            check(text.as_bytes());
+        }
+        check(b"\xE1\xBB");
+        check(b" \xFF\xC3 \x80\xE1a");
+    }
+
+    #[test]
+    fn any_octets_are_read_without_panic() {
+        let seed = fastrand::u64(..);
+        println!("seed {seed}");
+        let mut random = fastrand::Rng::with_seed(seed);
+        for _ in 0..5_000 {
+            let length = random.usize(..60);
+            let octets: Vec<u8> = (0..length).map(|_| random.u8(..)).collect();
+            if let Some(text) = decode(&octets, 4096) {
+                assert!(text.len() <= 4096);
+            }
+            let pieces = ["công", " ", "Việc", "\r\n", "\n", "ễ", "-", "\u{4}", "a"];
+            let text: String = (0..length)
+                .map(|_| *random.choice(&pieces).unwrap())
+                .collect();
+            check(text.as_bytes());
+            let cut = random.usize(..=text.len());
+            check(&text.as_bytes()[cut..]);
+        }
+    }
+
+    #[test]
+    fn vietnamese_gets_a_third() {
+        let text = "Căn cứ chức năng, nhiệm vụ được giao, Sở Nội vụ báo cáo kết quả thực hiện công tác tháng này. ";
+        let text = text.repeat(10);
+        let coded = encode(text.as_bytes()).unwrap();
+        assert!(
+            coded.len() * 3 < text.len(),
+            "{} of {}",
+            coded.len(),
+            text.len()
+        );
+        assert_eq!(
+            encode("No Vietnamese here at all. ".repeat(20).as_bytes()),
+            None
+        );
+        assert_eq!(encode(&[0xFF; 400]), None);
+    }
+}
