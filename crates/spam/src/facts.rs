@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::bounds::TIME;
 use crate::letter::Letter;
+use crate::statistics::{Delta, Model};
 use crate::verdict::Thresholds;
 
 /// All facts about one message on its way in.
@@ -24,6 +25,8 @@ pub struct Facts<'a> {
     pub standing: Standing,
     /// What the recipients' agency wants.
     pub policy: Policy,
+    /// What was learned from people; `None` where nothing was.
+    pub learned: Option<Learned<'a>>,
     /// Seconds since 1970 when the message arrived.
     pub now: Option<i64>,
     /// How long the scan may take: [`TIME`], but where results must not depend on the load of the machine.
@@ -41,11 +44,23 @@ impl<'a> Facts<'a> {
             authentication: Authentication::default(),
             standing: Standing::default(),
             policy: Policy::default(),
+            learned: None,
             now: None,
             time: TIME,
             letter,
         }
     }
+}
+
+/// The statistics that apply to the recipients.
+#[derive(Debug, Clone, Copy)]
+pub struct Learned<'a> {
+    /// Of the whole house.
+    pub model: &'a Model,
+    /// Of the agency.
+    pub agency: Option<&'a Delta>,
+    /// Of the account, if there is one recipient.
+    pub account: Option<&'a Delta>,
 }
 
 /// The connection that brought the message.

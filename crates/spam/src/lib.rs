@@ -23,10 +23,12 @@
 //!    rule is expected by none of them. The words for facts are in `crates/spam/tests/it/rules.rs`.
 
 pub mod bounds;
+pub mod eval;
 pub mod evidence;
 pub mod facts;
 pub mod letter;
 pub mod stage;
+pub mod statistics;
 pub mod verdict;
 
 pub use evidence::{Evidence, Family, Findings, Reason, Rule};

@@ -13,6 +13,7 @@ mod authentication;
 mod connection;
 mod envelope;
 mod header;
+mod statistics;
 mod structure;
 
 /// Reads the facts and reports.
@@ -36,6 +37,7 @@ pub const STAGES: &[Stage] = &[
     envelope::STAGE,
     header::STAGE,
     structure::STAGE,
+    statistics::STAGE,
 ];
 
 /// Judges a message by all stages.

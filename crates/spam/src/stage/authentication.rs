@@ -31,7 +31,7 @@ const AGENCY_LOGIN: Rule = Rule::bounded("AGENCY_LOGIN", Family::Authentication,
 const ACCOUNT_LOGIN: Rule = Rule::bounded("ACCOUNT_LOGIN", Family::Authentication, -2.5, 2.5);
 /// We host the domain and know for certain who may use it.
 const OUR_DOMAIN_FORGED: Rule =
-    Rule::bounded("OUR_DOMAIN_FORGED", Family::Authentication, 4.0, 4.0);
+    Rule::bounded("OUR_DOMAIN_FORGED", Family::Authentication, 5.0, 5.0);
 const DMARC_REJECT: Rule = Rule::new("DMARC_REJECT", Family::Authentication, 1.5);
 const DMARC_QUARANTINE: Rule = Rule::new("DMARC_QUARANTINE", Family::Authentication, 1.1);
 const DMARC_FAIL: Rule = Rule::new("DMARC_FAIL", Family::Authentication, 0.4);

@@ -6,6 +6,7 @@
 //! expect NAME OTHER                these rules report
 //! not NAME                         these do not
 //! verdict junk                     what follows from it (optional)
+//! ham 400 text                     the filter has learned such a letter so often (spam likewise)
 //! reason NAME text                 its English or Vietnamese reason contains the text (optional)
 //!
 //! From: a@b.example                the message after an empty line, up to the next `==`
@@ -18,9 +19,10 @@ use std::time::Duration;
 
 use congvu_message::summarize;
 use congvu_spam::facts::{
-    Copies, Correspondence, Dkim, DmarcPolicy, Facts, Listing, Login, Outcome, Protected, Ptr,
-    Reputation, Resolves, Side, Source, Subject,
+    Copies, Correspondence, Dkim, DmarcPolicy, Facts, Learned, Listing, Login, Outcome, Protected,
+    Ptr, Reputation, Resolves, Side, Source, Subject,
 };
+use congvu_spam::statistics::{Class, Model, Rate, features};
 use congvu_spam::{Judgement, Letter, judge, stage};
 
 /// One case.
@@ -31,6 +33,7 @@ struct Case {
     not: Vec<String>,
     verdict: Option<String>,
     reasons: Vec<(String, String)>,
+    taught: Vec<(Class, u32, String)>,
     message: Vec<u8>,
 }
 
@@ -80,6 +83,7 @@ fn read(file: &Path) -> Vec<Case> {
                 not: Vec::new(),
                 verdict: None,
                 reasons: Vec::new(),
+                taught: Vec::new(),
                 message: Vec::new(),
             });
             in_message = false;
@@ -101,6 +105,16 @@ fn read(file: &Path) -> Vec<Case> {
             "expect" => case.expect.extend(names()),
             "not" => case.not.extend(names()),
             "verdict" => case.verdict = Some(rest.to_owned()),
+            "ham" | "spam" => {
+                let class = if word == "ham" {
+                    Class::Ham
+                } else {
+                    Class::Spam
+                };
+                let (times, text) = rest.split_once(' ').unwrap();
+                case.taught
+                    .push((class, times.parse().unwrap(), text.to_owned()));
+            }
             "reason" => {
                 let (name, text) = rest.split_once(' ').unwrap();
                 case.reasons.push((name.to_owned(), text.to_owned()));
@@ -128,6 +142,14 @@ fn run(case: &Case) -> Vec<String> {
     let summary = summarize(&case.message);
     let letter = Letter::read(&case.message, &summary);
     let mut facts = Facts::new(&letter);
+    let model = taught(case);
+    if !case.taught.is_empty() {
+        facts.learned = Some(Learned {
+            model: &model,
+            agency: None,
+            account: None,
+        });
+    }
     facts.time = Duration::MAX;
     for line in &case.facts {
         assert!(
@@ -165,6 +187,20 @@ fn run(case: &Case) -> Vec<String> {
         }
     }
     faults
+}
+
+/// A model that has learned the letters of the case.
+fn taught(case: &Case) -> Model {
+    let model = Model::default();
+    for (class, times, text) in &case.taught {
+        let raw = format!("Subject: x\r\n\r\n{text}\r\n");
+        let summary = summarize(raw.as_bytes());
+        let features = features(&Letter::read(raw.as_bytes(), &summary));
+        for _ in 0..*times {
+            model.learn(&features, *class, Rate::SORTED);
+        }
+    }
+    model
 }
 
 fn gives_reason(judgement: &Judgement, name: &str, text: &str) -> bool {
