@@ -51,6 +51,9 @@ enum Command {
     /// Look after the store: check, count, rebuild, salvage.
     #[command(subcommand)]
     Store(cli::store::Verb),
+    /// The spam filter: explain a verdict, measure on sorted mail.
+    #[command(subcommand)]
+    Spam(cli::spam::Verb),
     /// Copy the store into a folder, while the server runs or not; what is there already is not copied again.
     Backup(cli::backup::BackupArgs),
     /// Make a whole store from a backup in a new folder, or bring messages of one account back.
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Command::Quickstart(args) => quickstart::run(&args),
         Command::Admin(noun) => cli::run(&cli.config, cli.json, noun),
         Command::Store(verb) => cli::store::run(&cli.config, cli.json, verb),
+        Command::Spam(verb) => cli::spam::run(cli.json, verb),
         Command::Backup(args) => cli::backup::run(&cli.config, cli.json, args),
         Command::Restore(args) => cli::backup::restore(&cli.config, cli.json, args),
         Command::Export(args) => cli::mail::export(&cli.config, cli.json, args),

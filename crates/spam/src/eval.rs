@@ -10,7 +10,7 @@ pub mod protocol;
 
 pub use corpus::{Corpus, Error};
 pub use measure::{Measures, measure};
-pub use protocol::{Order, Protocol, Run, run, train};
+pub use protocol::{Order, Protocol, Run, run, teach, train};
 
 use crate::statistics::Class;
 

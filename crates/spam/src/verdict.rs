@@ -198,7 +198,7 @@ mod tests {
         check(
             nobody(),
             2.0,
-            &[(Header, 1.5), (Connection, 2.0)],
+            &[(Header, 1.5), (Connection, 2.8)],
             Verdict::Junk,
         );
         // Words alone reach Junk at most, however sure they are.

@@ -15,6 +15,7 @@ pub(crate) mod mail;
 mod password;
 mod print;
 mod server;
+pub(crate) mod spam;
 pub(crate) mod store;
 mod table;
 

@@ -134,12 +134,32 @@ pub fn run(mut corpus: Corpus, protocol: &Protocol) -> Result<Run, Error> {
 }
 
 /// Teaches a model a whole sorted corpus of other people's mail.
-pub fn train(model: &Model, mut corpus: Corpus, seed: u64) -> Result<(), Error> {
+pub fn train(model: &Model, corpus: Corpus, seed: u64) -> Result<(), Error> {
+    epochs(corpus, seed, |_, features, class| {
+        model.learn_elsewhere(features, class, Rate::SORTED);
+    })
+}
+
+/// Teaches a model a whole sorted corpus of this house's mail.
+pub fn teach(model: &Model, corpus: Corpus, seed: u64) -> Result<(), Error> {
+    epochs(corpus, seed, |epoch, features, class| {
+        if epoch == 0 {
+            model.learn(features, class, Rate::SORTED);
+        } else {
+            model.learn_elsewhere(features, class, Rate::SORTED);
+        }
+    })
+}
+
+fn epochs(
+    mut corpus: Corpus,
+    seed: u64,
+    mut learn: impl FnMut(usize, &Features, Class),
+) -> Result<(), Error> {
     for epoch in 0..EPOCHS {
         corpus.shuffle(seed.wrapping_add(epoch as u64));
         for entry in &corpus.entries {
-            let raw = corpus.read(entry)?;
-            model.learn_elsewhere(&read(&raw), entry.class, Rate::SORTED);
+            learn(epoch, &read(&corpus.read(entry)?), entry.class);
         }
     }
     Ok(())
