@@ -13,7 +13,7 @@ const HIDDEN: [&[u8]; 4] = [b"script", b"style", b"head", b"template"];
 const ENTITY_MAX: usize = 36;
 
 /// The text of `html`; linear, any input.
-pub(crate) fn text(html: &str) -> String {
+pub fn text(html: &str) -> String {
     let bytes = html.as_bytes();
     let mut out = String::with_capacity(html.len() / 2);
     let mut at = 0;

@@ -11,7 +11,7 @@ mod envelope;
 pub mod fold;
 pub mod guard;
 pub mod header;
-mod html;
+pub mod html;
 mod legacy;
 mod list;
 pub mod notice;

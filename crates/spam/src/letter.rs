@@ -4,9 +4,10 @@
 //! octets of the message are never changed.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use congvu_message::transfer::Encoding;
-use congvu_message::{Part, Summary, charset, header, transfer};
+use congvu_message::{Part, Summary, charset, header, html, transfer};
 
 use crate::bounds::{ENCODED_MAX, PARTS_MAX, TEXT_MAX};
 
@@ -32,6 +33,18 @@ pub struct Text<'a> {
     pub html: bool,
     /// The text, transfer encoding and charset decoded.
     pub text: Cow<'a, str>,
+    visible: OnceCell<String>,
+}
+
+impl Text<'_> {
+    /// What a reader sees of it: HTML without its tags.
+    pub fn visible(&self) -> &str {
+        if self.html {
+            self.visible.get_or_init(|| html::text(&self.text))
+        } else {
+            &self.text
+        }
+    }
 }
 
 impl<'a> Letter<'a> {
@@ -86,6 +99,7 @@ impl<'a> Letter<'a> {
             part,
             html: part.subtype == "html",
             text,
+            visible: OnceCell::new(),
         });
     }
 
@@ -157,6 +171,9 @@ mod tests {
             &["<b>đi</b>"],
             false,
         );
+        let raw = b"Content-Type: text/html\r\n\r\n<b>\xc4\x91</b>i";
+        let summary = summarize(raw);
+        assert_eq!(Letter::read(raw, &summary).texts[0].visible(), "đi");
         check(
             b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nm\xe1\xbb\x99t\r\n--b\r\nContent-Type: \
               image/png\r\n\r\nx\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: s\r\n\r\nhai\r\n--b--\r\n",

@@ -4,7 +4,7 @@
 //! filters wrote into the header is left out: what they think is not what the letter says, and learning it would be
 //! learning their verdicts.
 
-use congvu_message::{fold, header, words};
+use congvu_message::{header, words};
 use unicode_normalization::UnicodeNormalization;
 
 use super::folded::Folded;
@@ -106,8 +106,10 @@ fn composed(text: &str) -> std::borrow::Cow<'_, str> {
 fn folded(letter: &Letter<'_>) -> Folded {
     let mut out = Folded::default();
     let subject = letter.summary.envelope.subject.as_deref();
-    out.push(&fold::normalize(subject.unwrap_or_default()), FIELD_MAX);
-    out.push(letter.summary.body_text(), VIEW_MAX);
+    out.push(subject.unwrap_or_default(), FIELD_MAX);
+    for text in &letter.texts {
+        out.push(text.visible(), VIEW_MAX + FIELD_MAX);
+    }
     out
 }
 

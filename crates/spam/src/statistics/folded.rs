@@ -23,20 +23,22 @@ pub(crate) struct Folded {
 }
 
 impl Folded {
-    /// Appends normalized text (lower case, single blanks), at most `max` octets of it.
-    pub(crate) fn push(&mut self, normalized: &str, max: usize) {
-        let end = self.spaced.len().saturating_add(max);
+    /// Appends a text until there are `max` octets.
+    pub(crate) fn push(&mut self, text: &str, max: usize) {
         let mut word = Vec::new();
-        for part in normalized.split([' ', '\n']) {
-            word.clear();
-            letters(part, &mut word);
+        let mut rest = text;
+        while !rest.is_empty() {
+            let end = letters(rest, &mut word);
+            rest = &rest[end..];
             if word.is_empty() {
                 continue;
             }
             untype(&mut word);
-            if self.spaced.len() + 1 + word.len() > end {
+            let room = max.saturating_sub(self.spaced.len() + 1);
+            if room == 0 {
                 break;
             }
+            word.truncate(room);
             self.spaced.push(b' ');
             self.spaced.extend_from_slice(&word);
             self.squeezed.extend_from_slice(&word);
@@ -44,22 +46,38 @@ impl Folded {
     }
 }
 
-/// The letters and digits of a word, folded.
-fn letters(word: &str, out: &mut Vec<u8>) {
-    for c in word.chars() {
-        if c.is_ascii() {
-            if c.is_ascii_alphanumeric() {
-                out.push(c as u8);
+/// Puts the letters and digits of the first word of a text into `out`, folded. Returns where the next word begins.
+fn letters(text: &str, out: &mut Vec<u8>) -> usize {
+    out.clear();
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(&b) = bytes.get(at) {
+        if b.is_ascii() {
+            at += 1;
+            if b.is_ascii_alphanumeric() {
+                out.push(b.to_ascii_lowercase());
+            } else if b.is_ascii_whitespace() {
+                return at;
             }
             continue;
         }
-        let folded = latin(c).or_else(|| fold::base(c).map(plain));
+        let Some(c) = text[at..].chars().next() else {
+            break;
+        };
+        at += c.len_utf8();
+        if c.is_whitespace() {
+            return at;
+        }
+        let lower = c.to_lowercase().next().unwrap_or(c);
+        // A mark that stands apart belongs to the letter before it and goes with it.
+        let folded = latin(lower).or_else(|| fold::base(lower).map(plain));
         if let Some(folded) = folded
             && folded.is_alphanumeric()
         {
             out.extend_from_slice(folded.encode_utf8(&mut [0; 4]).as_bytes());
         }
     }
+    at
 }
 
 /// The plain letter of full-width, mathematical, circled and superscript ones.
@@ -175,12 +193,11 @@ fn is_syllable(letters: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::Folded;
-    use congvu_message::fold::normalize;
     use unicode_normalization::UnicodeNormalization;
 
     fn folded(text: &str) -> String {
         let mut out = Folded::default();
-        out.push(&normalize(text), 10_000);
+        out.push(text, 10_000);
         String::from_utf8(out.squeezed).unwrap()
     }
 
