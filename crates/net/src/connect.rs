@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use congvu_wire::Peer;
+use socket2::SockRef;
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::listener::tune;
@@ -70,7 +71,7 @@ async fn attempt(address: SocketAddr, source: Source) -> io::Result<(TcpStream, 
     let stream = tokio::time::timeout(CONNECT_LIMIT, socket.connect(address))
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    tune(&stream)?;
+    tune(&SockRef::from(&stream))?;
     let peer = Peer {
         remote: stream.peer_addr()?,
         local: stream.local_addr()?,

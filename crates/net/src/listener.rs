@@ -133,6 +133,8 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     // A restart must not wait for connections of the last run that linger in TIME_WAIT.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    // What is accepted has the options of this socket (tcp(7)), so they are not set for each connection.
+    tune(&SockRef::from(&socket))?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
@@ -178,7 +180,7 @@ where
                 continue;
             }
         };
-        let Some(peer) = prepare(&stream, remote) else {
+        let Some(peer) = ends(&stream, remote) else {
             continue;
         };
         let (door, make, shutdown) = (Arc::clone(&door), Arc::clone(&make), shutdown.clone());
@@ -213,22 +215,21 @@ fn of_the_peer(error: &io::Error) -> bool {
     )
 }
 
-/// Sets the socket's options; `None` when the peer has gone already.
-fn prepare(stream: &TcpStream, remote: SocketAddr) -> Option<Peer> {
+/// Both ends; `None` when the peer has gone already.
+fn ends(stream: &TcpStream, remote: SocketAddr) -> Option<Peer> {
     let local = stream.local_addr().ok()?;
-    tune(stream).ok()?;
     Some(Peer { remote, local })
 }
 
 /// Options of every connection, inbound and outbound.
-pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
+pub(crate) fn tune(socket: &SockRef<'_>) -> io::Result<()> {
     // Replies are written whole; waiting to fill a packet only adds delay.
-    stream.set_nodelay(true)?;
+    socket.set_tcp_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE_IDLE)
         .with_interval(KEEPALIVE_INTERVAL)
         .with_retries(KEEPALIVE_RETRIES);
-    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+    socket.set_tcp_keepalive(&keepalive)
 }
 
 fn report(listener: &str, peer: Peer, ending: &Ending) {
@@ -236,5 +237,23 @@ fn report(listener: &str, peer: Peer, ending: &Ending) {
     match ending {
         Ending::Closed | Ending::Peer => debug!(listener, %remote, "connection ended"),
         other => debug!(listener, %remote, reason = %other, "connection broken"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn accepted_connections_have_the_options_of_the_listener() {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap());
+        let (accepted, _client) = tokio::join!(listener.accept(), client);
+        let (stream, _) = accepted.unwrap();
+        let socket = SockRef::from(&stream);
+        assert!(socket.tcp_nodelay().unwrap());
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE_IDLE);
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), KEEPALIVE_RETRIES);
     }
 }

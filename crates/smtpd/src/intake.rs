@@ -124,12 +124,16 @@ impl Intake {
 async fn next(state: State, chunk: Vec<u8>, desk: &Desk<'_>) -> Result<State, Refusal> {
     match state {
         State::Header { mut octets, line } => {
-            octets.extend_from_slice(&chunk);
+            if octets.is_empty() {
+                octets = chunk;
+            } else {
+                octets.extend_from_slice(&chunk);
+            }
             match section_end(&octets, line) {
                 Ok(end) => {
-                    let rest = octets.split_off(end);
-                    let (mut draft, header, skip) = begin(&octets, desk)?;
-                    draft.write(&rest)?;
+                    let (section, rest) = octets.split_at(end);
+                    let (mut draft, header, skip) = begin(section, desk)?;
+                    draft.write(rest)?;
                     Ok(State::Body(Box::new((draft, header, skip))))
                 }
                 Err(_) if octets.len() > HEADER_MOST => Err(Refusal::HeaderTooLarge(HEADER_MOST)),

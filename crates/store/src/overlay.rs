@@ -2,9 +2,8 @@
 //! of a transaction or operation that fails.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 
-use crate::engine::{Engine, Op, Visit};
+use crate::engine::{Engine, Op, Visit, Writes, over};
 use crate::error::Result;
 
 /// What a key had in the overlay before a write: nothing, or a value, or a deletion.
@@ -13,7 +12,7 @@ type Before = Option<Option<Vec<u8>>>;
 /// Pending writes in key order.
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
-    writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    writes: Writes,
     /// A frame for the transaction under way and one for each operation inside it: what every key
     /// that was written had before its first write there.
     frames: Vec<BTreeMap<Vec<u8>, Before>>,
@@ -69,7 +68,7 @@ impl Overlay {
     }
 
     /// Takes the writes of all transactions.
-    pub(crate) fn take(&mut self) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
+    pub(crate) fn take(&mut self) -> Writes {
         self.frames.clear();
         std::mem::take(&mut self.writes)
     }
@@ -90,49 +89,15 @@ impl Overlay {
         to: &[u8],
         visit: Visit<'_>,
     ) -> Result<()> {
-        if from >= to {
-            return Ok(());
-        }
-        let range = (
-            std::ops::Bound::Included(from),
-            std::ops::Bound::Excluded(to),
-        );
-        let mut ours = self.writes.range::<[u8], _>(range).peekable();
-        let mut stopped = false;
-        engine.visit(from, to, &mut |key, value| {
-            while let Some((our_key, our_value)) =
-                ours.next_if(|(our_key, _)| our_key.as_slice() < key)
-            {
-                if let Some(our_value) = our_value
-                    && visit(our_key, our_value)?.is_break()
-                {
-                    stopped = true;
-                    return Ok(ControlFlow::Break(()));
-                }
-            }
-            let flow = match ours.next_if(|(our_key, _)| our_key.as_slice() == key) {
-                Some((_, None)) => ControlFlow::Continue(()),
-                Some((_, Some(our_value))) => visit(key, our_value)?,
-                None => visit(key, value)?,
-            };
-            stopped = flow.is_break();
-            Ok(flow)
-        })?;
-        if !stopped {
-            for (key, value) in ours {
-                if let Some(value) = value
-                    && visit(key, value)?.is_break()
-                {
-                    break;
-                }
-            }
-        }
-        Ok(())
+        over(&self.writes, from, to, visit, |visit| {
+            engine.visit(from, to, visit)
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
     use std::sync::Mutex;
 
     use super::*;

@@ -30,9 +30,12 @@ fn unseal<'a>(engine: &dyn Engine, key: &[u8], sealed: &'a [u8]) -> Result<&'a [
 }
 
 fn open(engine: &dyn Engine, key: &[u8], sealed: Option<Vec<u8>>) -> Result<Option<Vec<u8>>> {
-    sealed
-        .map(|sealed| unseal(engine, key, &sealed).map(<[u8]>::to_vec))
-        .transpose()
+    let Some(mut sealed) = sealed else {
+        return Ok(None);
+    };
+    let seal = sealed.len() - unseal(engine, key, &sealed)?.len();
+    sealed.drain(..seal);
+    Ok(Some(sealed))
 }
 
 impl Source for Snapshot<'_> {

@@ -11,7 +11,7 @@ use crate::codec;
 use crate::committer::{Closure, Command, Committer, WAITING};
 use crate::draft::Draft;
 use crate::dump::Dumps;
-use crate::engine::Engine;
+use crate::engine::{Engine, Recent};
 use crate::error::{Error, Result};
 use crate::feed::{Feed, Topic, Watcher};
 use crate::files::{LogFiles, Progress};
@@ -232,6 +232,7 @@ impl Store {
             restored,
         } = recover::open(folder, how)?;
         let format = crate::source::raw(engine.as_ref(), keys::FORMAT)?;
+        let engine: Box<dyn Engine> = Box::new(Recent::new(engine, keys::APPLIED)?);
         let shared = Arc::new(Shared {
             folder: folder.to_owned(),
             seed,

@@ -54,9 +54,18 @@ impl Dots {
     pub(super) fn read(&mut self, input: &[u8], out: &mut Vec<u8>) -> (usize, bool) {
         let mut used = 0;
         while let Some(&octet) = input.get(used) {
+            if self.at == At::LineStart {
+                let rest = input.get(used..).unwrap_or_default();
+                let (lines, _) = rest.split_at(plain_lines(rest));
+                if !lines.is_empty() {
+                    self.keep(lines, out);
+                    used += lines.len();
+                    continue;
+                }
+            }
             if self.at == At::Text || (self.at == At::LineStart && octet != b'.') {
                 let rest = input.get(used..).unwrap_or_default();
-                let text = rest.iter().position(|&o| o == b'\r' || o == b'\n');
+                let text = memchr::memchr2(b'\r', b'\n', rest);
                 let text = rest.get(..text.unwrap_or(rest.len())).unwrap_or_default();
                 if !text.is_empty() {
                     self.text(text, out);
@@ -107,6 +116,22 @@ impl Dots {
             out.extend_from_slice(octets);
         }
     }
+}
+
+/// Octets of the whole lines at the beginning that go out as they are: none begins with a dot, each ends with
+/// CRLF and has no other CR or LF, none is too long.
+fn plain_lines(input: &[u8]) -> usize {
+    let mut end = 0;
+    while let Some(rest) = input.get(end..).filter(|rest| !rest.starts_with(b".")) {
+        let Some(text) = memchr::memchr2(b'\r', b'\n', rest) else {
+            break;
+        };
+        if !rest.get(text..).unwrap_or_default().starts_with(b"\r\n") || text as u64 > MAX_LINE {
+            break;
+        }
+        end += text + 2;
+    }
+    end
 }
 
 /// Watches the line ends of a text message that comes in chunks (BDAT), across their borders.

@@ -29,7 +29,9 @@ impl Server {
             };
             let room = if failed { CHUNK } else { CHUNK - before };
             let input = self.input.octets();
-            let (used, end) = dots.read(input.get(..room).unwrap_or(input), out);
+            let input = input.get(..room).unwrap_or(input);
+            out.reserve(input.len());
+            let (used, end) = dots.read(input, out);
             let kept = message.chunk.len() - before;
             self.input.consume(used);
             self.counts.octets = self.counts.octets.saturating_add(used as u64);

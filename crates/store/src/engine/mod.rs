@@ -1,14 +1,18 @@
 //! The index engine behind the store: an ordered map of octets with atomic batches.
 //!
 //! Its content can always be made again from the message log, so durability is not asked of it;
-//! order and atomicity are. Which program does it is known to one file each (`sled.rs`).
+//! order and atomicity are. Which program does it is known to one file each (`sled.rs`); `recent.rs` gathers
+//! writes before it.
 
+mod recent;
 mod sled;
 
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::error::{Error, Result};
+
+pub(crate) use recent::{Recent, Writes, over};
 
 /// One write of a batch: the key, and the value to put or `None` to delete.
 pub(crate) type Op = (Vec<u8>, Option<Vec<u8>>);

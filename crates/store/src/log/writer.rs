@@ -64,6 +64,8 @@ pub(crate) struct Writer {
     seed: u64,
     /// Segments are closed past this size.
     limit: u64,
+    /// What a group is put together in, kept for the next one.
+    buffer: Vec<u8>,
 }
 
 /// Where the log ends, as found at start-up.
@@ -99,6 +101,7 @@ impl Writer {
             group: end.group,
             seed,
             limit,
+            buffer: Vec::new(),
         })
     }
 
@@ -153,7 +156,7 @@ impl Writer {
             Ok(room) if room >= length.saturating_add(RESERVE) => {}
             _ => return Err(Failed::Refused(full())),
         }
-        if let Err(error) = self.write(head, pieces) {
+        if let Err(error) = self.write(&head, pieces) {
             return Err(self.take_back(error));
         }
         if let Err(error) = self.disk.sync(&self.file) {
@@ -168,26 +171,17 @@ impl Writer {
         Ok(self.end())
     }
 
-    fn write(&self, head: Vec<u8>, pieces: &[Piece]) -> Result<()> {
+    fn write(&mut self, head: &[u8], pieces: &[Piece]) -> Result<()> {
         let mut out = Out {
-            writer: self,
-            buffer: head,
+            buffer: std::mem::take(&mut self.buffer),
             at: self.end - self.first,
+            writer: self,
         };
-        for piece in pieces {
-            match piece {
-                Piece::Frame(octets) => out.put(octets)?,
-                Piece::Body(head, body) => {
-                    out.put(head)?;
-                    out.put(body.front())?;
-                    match body.chunks() {
-                        Chunks::Memory(octets) => out.put(octets)?,
-                        Chunks::File(file, length) => out.put_file(file, *length)?,
-                    }
-                }
-            }
-        }
-        out.flush()
+        let written = out.group(head, pieces);
+        let mut buffer = std::mem::take(&mut out.buffer);
+        buffer.clear();
+        self.buffer = buffer;
+        written
     }
 
     /// Cuts off what a failed group left behind.
@@ -211,6 +205,24 @@ struct Out<'a> {
 }
 
 impl Out<'_> {
+    fn group(&mut self, head: &[u8], pieces: &[Piece]) -> Result<()> {
+        self.put(head)?;
+        for piece in pieces {
+            match piece {
+                Piece::Frame(octets) => self.put(octets)?,
+                Piece::Body(head, body) => {
+                    self.put(head)?;
+                    self.put(body.front())?;
+                    match body.chunks() {
+                        Chunks::Memory(octets) => self.put(octets)?,
+                        Chunks::File(file, length) => self.put_file(file, *length)?,
+                    }
+                }
+            }
+        }
+        self.flush()
+    }
+
     fn put(&mut self, octets: &[u8]) -> Result<()> {
         if self.buffer.len() + octets.len() > BUFFER {
             self.flush()?;
