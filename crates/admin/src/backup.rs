@@ -42,10 +42,15 @@ async fn copy(
     to: &Path,
     progress: Progress,
 ) -> Result<Backed> {
+    // Held before the end is known: compaction must drop nothing that the store still has at that end.
+    let folder = site.data.clone();
+    let held = blocking(move || Ok(LogFiles::of_store(&folder)?)).await?;
     let end = position(connection).await?;
     let (data, to) = (site.data.clone(), to.to_owned());
     blocking(move || {
+        // Listed after the end is known: a segment may have been begun meanwhile.
         let files = LogFiles::of_store(&data)?;
+        drop(held);
         if files.store() != end.store {
             return Err(Error::Invalid(format!(
                 "the store in {} is not the one that the server uses; check the configuration",

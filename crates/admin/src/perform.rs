@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use congvu_directory::Directory;
 use congvu_directory::password::{self, Hashed, Purpose};
 use congvu_message::Address;
+use congvu_store::compact::Pacing;
 use congvu_store::queue::{Counts, QueueId, QueueRead, QueueWrite};
 use congvu_store::{AccountId, Timestamp};
 use tokio::sync::{mpsc, oneshot};
@@ -93,6 +94,7 @@ impl Admin {
             Request::Mail(_) => Err(Error::Invalid(
                 "messages are moved over a connection of their own".to_owned(),
             )),
+            Request::Compact { rate } => self.compact(who, rate).await,
             Request::Status => self.status().await,
             Request::Reload => self.order(who, "reload").await,
             Request::Stop => self.order(who, "stop").await,
@@ -121,7 +123,34 @@ impl Admin {
             StoreQuery::Homes => {
                 StoreReply::Problems(store.read::<_, Error, _>(|r| Ok(r.check_homes()?)).await?)
             }
+            StoreQuery::Compaction => StoreReply::Compaction(Box::new(store.compaction())),
         })
+    }
+
+    /// Begins to compact the store; [`StoreQuery::Compaction`] tells how far it is.
+    async fn compact(&self, who: &Who, rate: Option<u64>) -> Result<Reply> {
+        let store = self.directory.store().clone();
+        if store.compaction().asked {
+            return Err(Error::Invalid(
+                "the store is being compacted already".to_owned(),
+            ));
+        }
+        let (who, described) = (who.clone(), Described::of("store compact"));
+        store
+            .transact::<_, Error, _>(move |tx| {
+                audit::record_described(tx, &who, &described, "begun")
+            })
+            .await?;
+        let pacing = Pacing { rate, asked: true };
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = store.compact(pacing) {
+                tracing::error!(%error, "compact store");
+            }
+        });
+        Ok(Reply::Done(Done {
+            subject: String::new(),
+            password: None,
+        }))
     }
 
     async fn change(&self, who: &Who, change: Change) -> Result<Reply> {

@@ -6,6 +6,7 @@ use congvu_directory::view::{
 };
 use congvu_store::Timestamp;
 use congvu_store::check::Problem;
+use congvu_store::compact::Compaction;
 use congvu_store::page::{IndexPage, Position};
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +73,8 @@ pub enum StoreReply {
     Page(IndexPage),
     /// What is wrong.
     Problems(Vec<Problem>),
+    /// How far compaction is.
+    Compaction(Box<Compaction>),
 }
 
 /// A finished change.

@@ -23,6 +23,11 @@ pub enum Request {
     Store(StoreQuery),
     /// Moves messages; over a connection of its own.
     Mail(MailRequest),
+    /// Give back the space of what is expunged for good. Answered when it has begun.
+    Compact {
+        /// Octets read and written in a second; as fast as the disk is, if not said.
+        rate: Option<u64>,
+    },
     /// What the server is and does.
     Status,
     /// Take over certificates and configuration again.
@@ -49,6 +54,8 @@ pub enum StoreQuery {
     },
     /// Sums of accounts, domains and agencies against the mailboxes.
     Homes,
+    /// How far compaction is.
+    Compaction,
 }
 
 /// A password on its way from the keyboard to the hash: through a socket that only its owner can open, never

@@ -2,7 +2,9 @@
 //! rebuilding the index. Checks are in `check`, salvage in `salvage`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use congvu_store::compact::{Compacted, Compaction};
 use congvu_store::page::{Hex, IndexPage, Position};
 use congvu_store::stats::{Count, Stats};
 use congvu_store::{Options, Report, Store};
@@ -12,6 +14,9 @@ use crate::error::{Error, Result};
 use crate::open::{Connection, Site};
 use crate::reply::{Reply, StoreReply};
 use crate::request::{Request, StoreQuery};
+
+/// How often it is asked how far compaction is.
+const ASK: Duration = Duration::from_millis(200);
 
 /// Told what is being done, and how many octets of how many are done.
 pub type Progress = Arc<dyn Fn(&'static str, u64, u64) + Send + Sync>;
@@ -82,6 +87,46 @@ async fn count(connection: &mut Connection) -> Result<Count> {
         from = page.next;
     }
     Ok(count)
+}
+
+/// Gives back the space of what was expunged for good; beside the server, or alone. A command that is broken off
+/// leaves the server at it.
+pub async fn compact(site: &Site, rate: Option<u64>, progress: Progress) -> Result<Compacted> {
+    let mut connection = crate::connect(&site.data, &site.socket, Options::default()).await?;
+    let outcome = follow(&mut connection, rate, progress).await;
+    let closed = connection.close().await;
+    let compacted = outcome?;
+    closed?;
+    Ok(compacted)
+}
+
+async fn follow(
+    connection: &mut Connection,
+    rate: Option<u64>,
+    progress: Progress,
+) -> Result<Compacted> {
+    let before = compaction(connection).await?.ended;
+    connection.request(Request::Compact { rate }).await?;
+    loop {
+        let now = compaction(connection).await?;
+        if now.ended > before {
+            return match (now.last, now.error) {
+                (_, Some(error)) => Err(Error::Invalid(error)),
+                (last, None) => Ok(last.unwrap_or_default()),
+            };
+        }
+        if now.total > 0 {
+            progress("rewriting segments", now.done, now.total);
+        }
+        tokio::time::sleep(ASK).await;
+    }
+}
+
+async fn compaction(connection: &mut Connection) -> Result<Compaction> {
+    match look(connection, StoreQuery::Compaction).await? {
+        StoreReply::Compaction(state) => Ok(*state),
+        _ => Err(strange()),
+    }
 }
 
 /// Makes the index anew from the log. The server must be stopped.

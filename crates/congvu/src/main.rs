@@ -12,6 +12,7 @@ mod quickstart;
 mod serve;
 mod server;
 mod settings;
+mod upkeep;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

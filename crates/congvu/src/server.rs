@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use congvu_admin::control::ControlSocket;
@@ -28,6 +29,7 @@ use crate::config::{self, Config};
 use crate::door::{self, Live};
 use crate::log::Levels;
 use crate::settings::{self, SettingsError};
+use crate::upkeep;
 
 /// How long connections may finish what is under way. The rest until the 10 s in which the server has
 /// promised to be gone is for the store.
@@ -77,6 +79,8 @@ pub(crate) struct Server {
     orders: mpsc::Receiver<Control>,
     control: AbortHandle,
     scrub: Option<Scrub>,
+    upkeep: AbortHandle,
+    compaction_rate: Arc<AtomicU64>,
 }
 
 impl Server {
@@ -128,6 +132,10 @@ impl Server {
         let (sending, signal) = (queue.clone(), stopper.signal());
         tokio::spawn(async move { sending.run(signal).await });
 
+        let compaction_rate = Arc::new(AtomicU64::new(config.limits.compaction_rate));
+        let upkeep = upkeep::run(store.clone(), Arc::clone(&compaction_rate));
+        let upkeep = tokio::spawn(upkeep).abort_handle();
+
         let (sender, orders) = mpsc::channel(ORDERS);
         let facts = Facts {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -151,6 +159,8 @@ impl Server {
             orders,
             control,
             scrub,
+            upkeep,
+            compaction_rate,
         })
     }
 
@@ -186,6 +196,8 @@ impl Server {
         self.levels.set(config.log);
         self.live.set(&config);
         self.queue.reload(sending);
+        let rate = config.limits.compaction_rate;
+        self.compaction_rate.store(rate, Ordering::Relaxed);
         self.config = config;
         info!("configuration reloaded");
         Ok(())
@@ -197,6 +209,7 @@ impl Server {
         // Its end waits for one reading, which must not hold up others here.
         let scrub = self.scrub.take();
         let scrub = tokio::task::spawn_blocking(move || drop(scrub));
+        self.upkeep.abort();
         if !self.stopper.stop(DRAIN).await {
             warn!("some connections had to be cut off");
         }
@@ -299,6 +312,11 @@ fn tell(report: &Report) {
     info!(replayed = report.replayed, "store opened");
     if let Some(reason) = &report.rebuilt {
         warn!(reason, "index rebuilt from the log");
+    }
+    if report.full {
+        tracing::error!(
+            "the disk is full: reading and deleting work, mail is refused; make room or run congvu store compact"
+        );
     }
     if report.cut > 0 {
         warn!(

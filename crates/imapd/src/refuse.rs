@@ -17,7 +17,7 @@ pub(crate) fn store(error: &Error) -> Done {
             Code::Unavailable,
             "The server cannot write at the moment; try again later",
         ),
-        Error::Io { .. } | Error::Locked(_) | Error::Backup(_) => (
+        Error::Io { .. } | Error::Locked(_) | Error::Backup(_) | Error::Compaction(_) => (
             Code::Unavailable,
             "The server cannot do this now; try again later",
         ),

@@ -16,10 +16,10 @@ use crate::files::{LogFiles, Progress};
 use crate::id::{AccountId, BodyId, Lsn, MailboxId, Uid};
 use crate::log::frame::Commit;
 use crate::log::survey::{Damage, Inspector, Seen};
-use crate::ops::Expunged;
 use crate::page::IndexPage;
-use crate::queue::{Entry, Rcpt};
+use crate::queue::Rcpt;
 use crate::record::{Record as _, Table};
+use crate::refs::{self, Holder, Reference};
 use crate::tx::Ledger;
 use crate::{keys, leaf};
 
@@ -113,18 +113,6 @@ impl Findings {
 struct Written {
     value: u64,
     seen: bool,
-}
-
-/// A reference to a body.
-struct Reference {
-    body: BodyId,
-    holder: Holder,
-}
-
-enum Holder {
-    Message(MailboxId, Uid),
-    Expunged(MailboxId, Uid),
-    Queue(u64),
 }
 
 /// A check on its way: [`Check::log`], then every page to [`Check::page`], then [`Check::finish`].
@@ -264,27 +252,6 @@ impl Check {
             Some(&table) if table == Table::MailboxName as u8 => {
                 codec::decode::<MailboxId>("mailbox name", value)?;
             }
-            Some(&table) if table == Table::Message as u8 => {
-                for message in leaf::decode(keys::first_of(key), value)? {
-                    // Messages of a deleted mailbox stay under their keys for the undelete window.
-                    let holder = if self.mailboxes.contains_key(&mailbox) {
-                        self.findings.messages += 1;
-                        Holder::Message(mailbox, message.uid)
-                    } else {
-                        Holder::Expunged(mailbox, message.uid)
-                    };
-                    let body = message.body;
-                    self.references.push(Reference { body, holder });
-                }
-            }
-            Some(&table) if table == Table::Expunged as u8 => {
-                let expunged: Expunged = codec::decode("expunged message", value)?;
-                let uid = keys::uid_of(key);
-                for message in leaf::decode(leaf::first(uid), &expunged.message)? {
-                    let (body, holder) = (message.body, Holder::Expunged(mailbox, uid));
-                    self.references.push(Reference { body, holder });
-                }
-            }
             Some(&table) if table == Table::Subscription as u8 => {
                 codec::decode::<String>("subscription", value)?;
             }
@@ -298,28 +265,25 @@ impl Check {
                     codec::decode::<RemovedMailbox>("removed mailbox", value)?;
                 }
             }
-            Some(&table) if table == Table::QueueEntry as u8 => {
-                let entry = Entry::decode(rest, value)?;
-                let (body, holder) = (entry.body, Holder::Queue(entry.id.0));
-                self.references.push(Reference { body, holder });
-            }
             Some(&table) if table == Table::QueueRcpt as u8 => {
                 Rcpt::decode(rest, value)?;
             }
             _ => {}
         }
-        // Whole bodies need not be remembered.
-        if let Some(last) = self.references.last()
-            && self.bodies.contains(&last.body.0)
-        {
-            let bodies = &self.bodies;
-            while self
-                .references
-                .pop_if(|last| bodies.contains(&last.body.0))
-                .is_some()
-            {}
-        }
-        Ok(())
+        refs::references(key, value, &mut |mut reference| {
+            if let Holder::Message(mailbox, uid) = reference.holder {
+                // Messages of a deleted mailbox stay under their keys for the undelete window.
+                if self.mailboxes.contains_key(&mailbox) {
+                    self.findings.messages += 1;
+                } else {
+                    reference.holder = Holder::Expunged(mailbox, uid);
+                }
+            }
+            // Whole bodies need not be remembered.
+            if !self.bodies.contains(&reference.body.0) {
+                self.references.push(reference);
+            }
+        })
     }
 
     /// A problem of one record of the index.

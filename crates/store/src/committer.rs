@@ -198,6 +198,7 @@ impl Committer {
                 pieces: Vec::new(),
                 next,
                 seed: self.shared.seed,
+                tight: self.writer.tight(),
             };
             let (number, time) = (self.number, self.time);
             let mut running = Running {

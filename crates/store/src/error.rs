@@ -80,6 +80,9 @@ pub enum Error {
     /// A backup cannot be made into, or restored from or to, this folder; the text says why.
     #[error("{0}")]
     Backup(String),
+    /// Nothing is compacted now; the text says why.
+    #[error("no compaction: {0}")]
+    Compaction(String),
     /// The store was closed.
     #[error("the store is closed")]
     Closed,

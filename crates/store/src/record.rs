@@ -50,6 +50,38 @@ pub enum Table {
     Audit = b'p',
 }
 
+impl Table {
+    /// All of them. What is missing here keeps everything from being compacted as soon as it has a record.
+    const ALL: [Self; 21] = [
+        Self::Meta,
+        Self::Home,
+        Self::Mailbox,
+        Self::MailboxName,
+        Self::Message,
+        Self::Expunged,
+        Self::Subscription,
+        Self::Ledger,
+        Self::Removed,
+        Self::QueueEntry,
+        Self::QueueRcpt,
+        Self::QueueOrder,
+        Self::Agency,
+        Self::Domain,
+        Self::Account,
+        Self::Address,
+        Self::GroupMember,
+        Self::Credential,
+        Self::Operator,
+        Self::Name,
+        Self::Audit,
+    ];
+
+    /// The table that a key's first octet names.
+    pub(crate) fn of(octet: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|table| *table as u8 == octet)
+    }
+}
+
 /// A typed record under one key of one table.
 ///
 /// `encode` writes a version octet first, so that old records stay readable for ever; at most 64 KiB.

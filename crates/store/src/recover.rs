@@ -26,6 +26,7 @@ use crate::log::scan::{self, Found, SEGMENT_FRAME};
 use crate::log::segment::{Disk, Segments};
 use crate::log::writer::{End, RESERVE, Writer};
 use crate::repair;
+use crate::reserve;
 use crate::state::{Left, Lock, State, boot};
 use crate::store::{Options, Report};
 
@@ -73,6 +74,10 @@ pub(crate) fn open(folder: &Path, how: How<'_>) -> Result<Opened> {
     let lock = Lock::take(folder)?;
     clear_tmp(&folder.join("tmp"))?;
     dump::tidy(folder)?;
+    let full = reserve::needed(folder);
+    if full {
+        make_room(folder)?;
+    }
     let state = State::read(folder)?;
     if matches!(
         state.as_ref().map(|state| &state.left),
@@ -95,6 +100,7 @@ pub(crate) fn open(folder: &Path, how: How<'_>) -> Result<Opened> {
         report: Report::default(),
         progress: how.progress,
     };
+    opening.report.full = full;
     let (engine, applied) = opening.index(state, how.rebuild)?;
     let (report, restored) = (opening.report, opening.restored);
     let end = End {
@@ -189,6 +195,34 @@ fn find_log(folder: &Path, segments: &Segments, disk: &Disk, state: Option<&Stat
             Ok(seed)
         }
     }
+}
+
+/// On a full disk the store gives up what it can do without, so that it starts, and people can delete.
+fn make_room(folder: &Path) -> Result<()> {
+    reserve::give_up(folder);
+    if !reserve::needed(folder) {
+        return Ok(());
+    }
+    forget_broken(folder)?;
+    // Of two snapshots the newer one serves.
+    for (_, path) in dump::list(folder)?.into_iter().skip(1) {
+        tracing::warn!(path = %path.display(), "disk full: remove the older snapshot");
+        remove_file(&path)?;
+    }
+    Ok(())
+}
+
+/// Removes indexes that were given up.
+fn forget_broken(folder: &Path) -> Result<()> {
+    let failed = |error: &std::io::Error| Error::io("removing broken indexes", error);
+    let entries = std::fs::read_dir(folder).map_err(|error| failed(&error))?;
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if name.to_string_lossy().starts_with("index.broken-") {
+            std::fs::remove_dir_all(entry.path()).map_err(|error| failed(&error))?;
+        }
+    }
+    Ok(())
 }
 
 fn remove_file(path: &Path) -> Result<()> {
@@ -418,18 +452,7 @@ impl Opening<'_> {
     fn move_aside(&self, path: &Path) -> Result<()> {
         let failed =
             |error: &std::io::Error| Error::io(format!("moving {} aside", path.display()), error);
-        for entry in std::fs::read_dir(self.folder)
-            .map_err(|error| failed(&error))?
-            .flatten()
-        {
-            if entry
-                .file_name()
-                .to_string_lossy()
-                .starts_with("index.broken-")
-            {
-                std::fs::remove_dir_all(entry.path()).map_err(|error| failed(&error))?;
-            }
-        }
+        forget_broken(self.folder)?;
         // A copy for the curious must not be what keeps the rebuild from finding room.
         if crate::space::free(self.folder)? < crate::space::used(path) + 2 * RESERVE {
             return std::fs::remove_dir_all(path).map_err(|error| failed(&error));
@@ -500,7 +523,7 @@ impl Opening<'_> {
                 .segments
                 .holding(found.end.lsn)
                 .ok_or_else(|| Error::Damaged("the log has no segment".to_owned()))?;
-            let file = self.segments.open(&segment)?;
+            let file = Arc::clone(&self.segments.open(&segment)?.file);
             let failed = |error: std::io::Error| {
                 Error::io(format!("cutting {}", segment.path.display()), &error)
             };

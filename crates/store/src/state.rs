@@ -1,4 +1,7 @@
-//! The lock and the small file that tells how the store was left: `state`, a few lines of text.
+//! The lock and the small file that tells how the store was left: `state`, a few lines of text, twice.
+//!
+//! The file has two slots, which are written in turn, in place: so a full disk does not keep a store from starting,
+//! and a write that is torn leaves the other slot. The valid one with the higher serial number counts.
 //!
 //! `clean` is written last of all when the store closes; `open` carries the boot id, because what a
 //! killed process handed to the operating system is still there on the same boot and doubtful after
@@ -6,13 +9,18 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::{Error, Result};
 use crate::id::Lsn;
 
 /// Newest format of the file and of the folder's layout.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// Octets of a slot: no write of one touches a block of the other.
+const SLOT: usize = 4096;
 
 /// How the store was left.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +52,7 @@ impl State {
     pub(crate) fn read(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join("state");
         match std::fs::read(&path) {
-            Ok(octets) => Self::decode(&String::from_utf8_lossy(&octets)),
+            Ok(octets) => Ok(newest(&octets)?.map(|(_, _, state)| state)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io(format!("reading {}", path.display()), &error)),
         }
@@ -82,7 +90,7 @@ impl State {
             .map(|(store, left)| Self { store, left }))
     }
 
-    fn encode(&self) -> String {
+    fn encode(&self, serial: u64) -> Vec<u8> {
         let left = match &self.left {
             Left::Clean(end) => format!("left clean\nend {:016x}\n", end.0),
             Left::Open(boot) => format!("left open\nboot {boot}\n"),
@@ -91,22 +99,63 @@ impl State {
             Left::Restored(end) => format!("left restored\nend {:016x}\n", end.0),
             Left::Doubtful => "left doubtful\n".to_owned(),
         };
-        format!("format {FORMAT}\nstore {:016x}\n{left}", self.store)
+        let store = self.store;
+        let text = format!("format {FORMAT}\nserial {serial}\nstore {store:016x}\n{left}");
+        let sum = xxh3_64(text.as_bytes());
+        let mut slot = format!("{text}sum {sum:016x}\n").into_bytes();
+        slot.resize(SLOT, b'\n');
+        slot
     }
 
-    /// Replaces the file; durable when this returns.
+    /// Writes the older slot, or the file if there is none yet; durable when this returns.
     pub(crate) fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join("state");
-        let new = folder.join("state.new");
-        let replace = || -> std::io::Result<()> {
+        let write = || -> std::io::Result<()> {
+            let known = std::fs::read(&path).unwrap_or_default();
+            let newest = newest(&known).ok().flatten();
+            if let Some((slot, serial, _)) = newest.filter(|_| known.len() == 2 * SLOT) {
+                let file = File::options().write(true).open(&path)?;
+                let at = if slot == 0 { SLOT as u64 } else { 0 };
+                file.write_all_at(&self.encode(serial + 1), at)?;
+                return file.sync_all();
+            }
+            let new = folder.join("state.new");
             let mut file = File::create(&new)?;
-            file.write_all(self.encode().as_bytes())?;
+            file.write_all(&self.encode(1))?;
+            file.write_all(&[b'\n'; SLOT])?;
             file.sync_all()?;
             std::fs::rename(&new, &path)?;
             File::open(folder)?.sync_all()
         };
-        replace().map_err(|error| Error::io(format!("writing {}", path.display()), &error))
+        write().map_err(|error| Error::io(format!("writing {}", path.display()), &error))
     }
+}
+
+/// The slot that counts, its serial number and what it says. A file of format 1 is one text without either.
+fn newest(octets: &[u8]) -> Result<Option<(usize, u64, State)>> {
+    let mut newest: Option<(usize, u64, State)> = None;
+    for (slot, octets) in octets.chunks(SLOT).take(2).enumerate() {
+        let text = String::from_utf8_lossy(octets);
+        let serial = match text.split_once("\nsum ") {
+            None if slot == 0 && !text.contains("\nserial ") => 0,
+            Some((above, sum)) => {
+                let sum = u64::from_str_radix(sum.trim_end(), 16);
+                // What `split_once` took belongs to the text.
+                if sum != Ok(xxh3_64(format!("{above}\n").as_bytes())) {
+                    continue;
+                }
+                let serial = above.lines().find_map(|line| line.strip_prefix("serial "));
+                serial.and_then(|serial| serial.parse().ok()).unwrap_or(0)
+            }
+            None => continue,
+        };
+        if let Some(state) = State::decode(&text)?
+            && newest.as_ref().is_none_or(|(_, known, _)| *known < serial)
+        {
+            newest = Some((slot, serial, state));
+        }
+    }
+    Ok(newest)
 }
 
 /// This boot of the machine; random, and so equal to no other, where the system does not tell.
@@ -196,9 +245,41 @@ mod tests {
             assert_eq!(State::decode(text).unwrap(), None, "{text:?}");
         }
         assert!(matches!(
-            State::decode("format 2\nstore 1\nleft rebuilding\n"),
-            Err(Error::Newer { found: 2, .. })
+            State::decode("format 3\nstore 1\nleft rebuilding\n"),
+            Err(Error::Newer { found: 3, .. })
         ));
+    }
+
+    #[test]
+    fn a_torn_or_flipped_slot_leaves_the_one_before_and_the_first_form_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        std::fs::write(&path, "format 1\nstore 07\nleft open\nboot a-b\n").unwrap();
+        let state = |left| State { store: 7, left };
+        let first = state(Left::Open("a-b".to_owned()));
+        assert_eq!(State::read(folder.path()).unwrap(), Some(first.clone()));
+        let mut before = first;
+        for number in 0..5 {
+            let now = state(Left::Clean(Lsn(number)));
+            now.write(folder.path()).unwrap();
+            let octets = std::fs::read(&path).unwrap();
+            assert_eq!(octets.len(), 2 * SLOT);
+            assert_eq!(State::read(folder.path()).unwrap(), Some(now.clone()));
+            let slot = newest(&octets).unwrap().unwrap().0;
+            for at in (0..130).map(|at| slot * SLOT + at) {
+                let mut bad = octets.clone();
+                bad[at] ^= 1;
+                let read = newest(&bad);
+                let found = read.map(|found| found.map(|(_, _, state)| state));
+                match found {
+                    Ok(Some(found)) => assert!(found == before || found == now, "{number} {at}"),
+                    // The first has no other slot yet.
+                    Ok(None) => assert_eq!(number, 0),
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            before = now;
+        }
     }
 
     #[test]

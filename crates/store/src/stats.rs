@@ -8,18 +8,21 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::files::LogFiles;
 use crate::id::{Lsn, MailboxId};
-use crate::ops::Expunged;
 use crate::page::IndexPage;
-use crate::queue::Entry;
-use crate::record::{Record as _, Table};
+use crate::record::Table;
+use crate::refs::{self, Holder};
 use crate::scrub::Status;
-use crate::{codec, keys, leaf};
+use crate::{keys, leaf};
 
 /// One segment of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentStats {
     /// First LSN.
     pub first: Lsn,
+    /// Where the log goes on after it.
+    pub end: Lsn,
+    /// Whether compaction wrote it.
+    pub rewritten: bool,
     /// Length of the file.
     pub octets: u64,
     /// Octets of bodies in mailboxes or in the queue.
@@ -97,30 +100,24 @@ impl Count {
         } else if is(Table::Mailbox) && !keys::is_counters(key) {
             self.stats.mailboxes += 1;
             self.mailboxes.insert(mailbox);
-        } else if is(Table::Message) {
-            let live = self.mailboxes.contains(&mailbox);
+        } else if is(Table::Message) && self.mailboxes.contains(&mailbox) {
             for message in leaf::decode(keys::first_of(key), value)? {
-                if live {
-                    self.stats.messages += 1;
-                    self.stats.message_octets += u64::from(message.size);
-                } else {
-                    self.stats.expunged += 1;
-                }
-                self.body(message.body.0, message.frame, live);
+                self.stats.messages += 1;
+                self.stats.message_octets += u64::from(message.size);
             }
-        } else if is(Table::Expunged) {
-            self.stats.expunged += 1;
-            let expunged: Expunged = codec::decode("expunged message", value)?;
-            let first = leaf::first(keys::uid_of(key));
-            for message in leaf::decode(first, &expunged.message)? {
-                self.body(message.body.0, message.frame, false);
-            }
-        } else if is(Table::QueueEntry) {
-            self.stats.queued += 1;
-            let entry = Entry::decode(&key[1..], value)?;
-            self.body(entry.body.0, entry.frame, true);
         }
-        Ok(())
+        refs::references(key, value, &mut |reference| {
+            let live = match reference.holder {
+                Holder::Message(mailbox, _) => self.mailboxes.contains(&mailbox),
+                Holder::Expunged(..) => false,
+                Holder::Queue(_) => {
+                    self.stats.queued += 1;
+                    true
+                }
+            };
+            self.stats.expunged += u64::from(!live);
+            self.body(reference.body.0, reference.frame, live);
+        })
     }
 
     fn body(&mut self, id: u64, frame: u32, live: bool) {
@@ -135,9 +132,11 @@ impl Count {
         let mut segments: Vec<SegmentStats> = files
             .segments()?
             .into_iter()
-            .map(|(first, _, octets)| SegmentStats {
-                first,
-                octets,
+            .map(|segment| SegmentStats {
+                first: segment.first,
+                end: segment.end,
+                rewritten: segment.rewritten,
+                octets: segment.octets,
                 live: 0,
                 kept: 0,
             })

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::body::{Body, NewBody};
 use crate::codec;
 use crate::committer::{Closure, Command, Committer, WAITING};
+use crate::compact::{self, Compacted, Compaction, Gate, Pacing};
 use crate::draft::Draft;
 use crate::dump::Dumps;
 use crate::engine::{Engine, Recent};
@@ -59,6 +60,8 @@ pub struct Report {
     pub rebuilt: Option<String>,
     /// Where the snapshot stands in the log that the rebuild began with; `None` when it read all of the log.
     pub snapshot: Option<Lsn>,
+    /// The disk was full: what the store can do without was given up.
+    pub full: bool,
     /// Octets of a torn tail that were cut.
     pub cut: u64,
     /// Damaged frames in the middle: where, and what they held as far as known.
@@ -103,6 +106,12 @@ pub(crate) struct Shared {
     /// `None` once closed. Written only while a group becomes visible, so that a reader sees one state.
     pub(crate) engine: RwLock<Option<Box<dyn Engine>>>,
     pub(crate) segments: Arc<Segments>,
+    pub(crate) disk: Disk,
+    /// Segments are closed past this size.
+    pub(crate) limit: u64,
+    /// This start found transactions damaged: bodies that nothing refers to may have been theirs.
+    pub(crate) lost: bool,
+    pub(crate) compaction: Gate,
     pub(crate) feed: Feed,
     /// Why no more writes are taken.
     broken: OnceLock<String>,
@@ -125,6 +134,7 @@ impl Shared {
 
     /// Closes the index and writes the clean mark, unless something failed before.
     pub(crate) fn close(&self, end: Lsn) -> Result<()> {
+        self.compaction.close();
         let engine = self
             .engine
             .write()
@@ -238,6 +248,10 @@ impl Store {
             seed,
             engine: RwLock::new(Some(engine)),
             segments,
+            disk: disk.clone(),
+            limit: options.segment,
+            lost: !report.damaged.is_empty(),
+            compaction: Gate::default(),
             feed: Feed::default(),
             broken: OnceLock::new(),
             lock: Mutex::new(Some(lock)),
@@ -364,6 +378,28 @@ impl Store {
         blocking(move || body.octets(from, len)).await
     }
 
+    /// Gives back the space of bodies that nothing refers to. Blocking, for long: minutes to hours.
+    pub fn compact(&self, pacing: Pacing) -> Result<Compacted> {
+        compact::compact(&self.0.shared, pacing)
+    }
+
+    /// What compaction does now, and did last.
+    pub fn compaction(&self) -> Compaction {
+        self.0.shared.compaction.state()
+    }
+
+    /// Whether the disk is nearly full: less than 1 GiB or a fiftieth of it is free. Answered from memory.
+    pub fn nearly_full(&self) -> bool {
+        crate::space::tight(&self.0.shared.folder)
+    }
+
+    /// Makes what is missing of the room that is kept for the day on which the disk is full. Blocking.
+    pub fn keep_reserve(&self) -> Result<()> {
+        let folder = &self.0.shared.folder;
+        crate::reserve::make(folder)
+            .map_err(|error| Error::io(format!("reserving room in {}", folder.display()), &error))
+    }
+
     /// Octets still free on the file system of the store. Blocking, but answered from memory.
     pub fn free(&self) -> Result<u64> {
         crate::space::free(&self.0.shared.folder)
@@ -414,9 +450,8 @@ impl Store {
 
 impl Shared {
     pub(crate) fn body(&self, id: BodyId, frame: u32) -> Result<Body> {
-        let segment = self.segments.holding(Lsn(id.0)).ok_or(Error::NoBody)?;
-        let file = self.segments.open(&segment)?;
-        Body::open(id, file, id.0 - segment.first, frame, self.seed)
+        let (file, place) = self.segments.locate(Lsn(id.0), self.seed)?;
+        Body::open(id, file, place, frame, self.seed)
     }
 }
 

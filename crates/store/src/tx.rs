@@ -269,6 +269,8 @@ pub(crate) struct Group {
     pub(crate) next: Lsn,
     /// The store's number.
     pub(crate) seed: u64,
+    /// The disk has no room for bodies.
+    pub(crate) tight: bool,
 }
 
 impl Group {
@@ -341,7 +343,7 @@ impl Tx<'_> {
     }
 
     /// Puts the body into the log with this transaction. Once a transaction, whatever the number of
-    /// mailboxes and queue entries that refer to it.
+    /// mailboxes and queue entries that refer to it. `Error::NoSpace` when the disk is nearly full.
     pub fn attach(&mut self, body: &NewBody) -> Result<BodyId> {
         if let Some((_, id)) = self
             .attached
@@ -349,6 +351,10 @@ impl Tx<'_> {
             .find(|(known, _)| Arc::ptr_eq(&known.0, &body.0))
         {
             return Ok(*id);
+        }
+        if self.group.tight {
+            // Here, so that its neighbours in the group, which delete, are not refused with it.
+            return Err(Error::NoSpace("the log".to_owned()));
         }
         let id = BodyId(self.group.next.0);
         let head = body.head(id, self.group.seed)?;

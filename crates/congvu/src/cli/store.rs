@@ -15,11 +15,12 @@ use congvu_admin::check::{Checked, Named};
 use congvu_admin::salvage::Salvaged;
 use congvu_admin::store::Progress;
 use congvu_admin::{Refusal, Site};
+use congvu_store::compact::Compacted;
 use congvu_store::scrub::Status;
 use congvu_store::stats::Stats;
 use serde::Serialize;
 
-use super::amount::{size, time};
+use super::amount::{octets, size, time};
 use super::table::{Table, plain};
 use super::{REFUSED, UNAVAILABLE, USAGE};
 use crate::config::Config;
@@ -33,7 +34,17 @@ pub(crate) enum Verb {
     /// Read everything, compare index and log, and list what is damaged. Also while the server runs.
     Check,
     /// How much the store holds, and where.
-    Stats,
+    Stats {
+        /// Every segment of the log.
+        #[arg(long)]
+        segments: bool,
+    },
+    /// Give back the space of messages that are expunged for good. Also while the server runs.
+    Compact {
+        /// Most octets that are read and written in a second, as 16M; without it as fast as the disk is.
+        #[arg(long, value_name = "SIZE", value_parser = octets)]
+        rate: Option<u64>,
+    },
     /// Make the index anew from the log. The server must be stopped.
     Rebuild,
     /// Write every readable message as Maildir, whatever is broken. Changes nothing in the store.
@@ -53,10 +64,16 @@ pub(crate) fn run(config: &Path, json: bool, verb: Verb) -> ExitCode {
                 show(json, &checked, check);
                 Ok(checked.whole)
             }
-            Verb::Stats => {
+            Verb::Stats { segments: listed } => {
                 let counted = congvu_admin::store::stats(&site).await?;
-                show(json, &counted, stats);
+                let text = if listed { with_segments } else { stats };
+                show(json, &counted, text);
                 Ok(true)
+            }
+            Verb::Compact { rate } => {
+                let done = congvu_admin::store::compact(&site, rate, progress()).await?;
+                show(json, &done, compact);
+                Ok(done.left.is_empty())
             }
             Verb::Rebuild => {
                 let begun = Instant::now();
@@ -238,8 +255,26 @@ fn stats(stats: &Stats) -> String {
     );
     row("index records", stats.records, Some(stats.record_octets));
     row("index on disk", 1, Some(stats.index_octets));
-    let mut segments = Table::new(&["SEGMENT", "SIZE", "LIVE", "KEPT", "OTHER"]);
-    for segment in &stats.segments {
+    let scrub = stats
+        .scrub
+        .map(|status| scrubbed(&status, stats.log_octets));
+    let scrub = scrub.unwrap_or_default();
+    format!("{table}{}\n{scrub}", index_ratio(stats))
+}
+
+/// How much larger the index is on disk than what it holds.
+fn index_ratio(stats: &Stats) -> String {
+    let tenths = u128::from(stats.index_octets) * 10 / u128::from(stats.record_octets.max(1));
+    format!(
+        "the index takes {}.{} times the octets of its records",
+        tenths / 10,
+        tenths % 10
+    )
+}
+
+fn with_segments(all: &Stats) -> String {
+    let mut segments = Table::new(&["SEGMENT", "SIZE", "LIVE", "KEPT", "OTHER", "REWRITTEN"]);
+    for segment in &all.segments {
         let other = segment
             .octets
             .saturating_sub(segment.live)
@@ -250,12 +285,10 @@ fn stats(stats: &Stats) -> String {
             size(segment.live),
             size(segment.kept),
             size(other),
+            if segment.rewritten { "yes" } else { "no" }.to_owned(),
         ]);
     }
-    let scrub = stats
-        .scrub
-        .map(|status| scrubbed(&status, stats.log_octets));
-    format!("{table}\n{segments}\n{}", scrub.unwrap_or_default())
+    format!("{}\n{segments}", stats(all))
 }
 
 /// How far the scrub is.
@@ -279,6 +312,27 @@ fn scrubbed(status: &Status, log: u64) -> String {
         );
     }
     text.push('\n');
+    text
+}
+
+fn compact(done: &Compacted) -> String {
+    let mut text = String::new();
+    for why in &done.left {
+        let _ = writeln!(text, "left as it is: {}", plain(why));
+    }
+    let _ = writeln!(
+        text,
+        "{} bodies dropped; {} segments of {} became {} of {}: {} given back",
+        done.dropped,
+        done.rewritten,
+        size(done.before),
+        done.written,
+        size(done.after),
+        size(done.before.saturating_sub(done.after))
+    );
+    if done.ended {
+        text.push_str("ended early, because the store closes\n");
+    }
     text
 }
 

@@ -149,6 +149,8 @@ pub(crate) struct Limits {
     pub(crate) recipients_submission: u32,
     /// Octets.
     pub(crate) disk_reserve: u64,
+    /// Octets that compaction reads and writes in a second; 0 = it does not run by itself.
+    pub(crate) compaction_rate: u64,
     pub(crate) connections: usize,
     pub(crate) connections_per_address: PerAddress,
 }

@@ -27,6 +27,8 @@ const CONNECTIONS_LMTP: usize = 100;
 const CONNECTIONS_IMAP: usize = 2_000;
 /// Sending is bound by other servers' latency, not by ours.
 const QUEUE_CONNECTIONS: usize = 100;
+/// A tenth of what a slow disk does: a segment in half a minute, a terabyte in two days.
+const COMPACTION_RATE: u64 = 16 * 1024 * 1024;
 /// What common servers allow of one client without complaint.
 const QUEUE_PER_DESTINATION: usize = 5;
 
@@ -190,6 +192,7 @@ fn limits(section: &mut Section<'_>) -> Limits {
             own.own_rcpts_most,
         ),
         disk_reserve: section.get("disk-reserve", value::size, own.reserve),
+        compaction_rate: section.get("compaction-rate", value::size, COMPACTION_RATE),
         connections: section.get("connections", value::bound, CONNECTIONS),
         connections_per_address: section.section("connections-per-address", per_address),
     }

@@ -13,7 +13,7 @@ use super::{Damages, failed, line, make_folder, sync_folder};
 use crate::error::{Error, Result};
 use crate::files::{LogFiles, Progress};
 use crate::id::{Lsn, Timestamp};
-use crate::log::frame::{Header, Kind, SegmentHead};
+use crate::log::frame::SegmentHead;
 use crate::log::scan::SEGMENT_FRAME;
 use crate::log::segment::{read, read_some};
 use crate::state::Lock;
@@ -80,16 +80,22 @@ pub fn backup(files: &LogFiles, to: Lsn, folder: &Path, progress: Progress<'_>) 
         from: to,
     };
     let segments = files.segments()?;
-    for (index, (first, path, length)) in segments.iter().enumerate() {
+    for (index, segment) in segments.iter().enumerate() {
+        let first = segment.first.0;
         let end = segments
             .get(index + 1)
-            .map_or(to.0, |next| next.0.0.min(to.0));
-        if first.0 >= end {
+            .map_or(to.0, |next| next.first.0.min(to.0));
+        if first >= end {
             break;
         }
-        let source = source(path, first.0, (end - first.0).min(*length))?;
-        copying.segment(&source)?;
-        progress(first.0 + source.length, to.0);
+        // What was rewritten is sealed: all of the file belongs to the backup.
+        let length = if segment.rewritten {
+            segment.octets
+        } else {
+            (end - first).min(segment.octets)
+        };
+        copying.segment(&source(&segment.path, first, length)?)?;
+        progress(end, to.0);
     }
     let damaged = copying.look(files.store(), progress)?;
     let Copying { done, copied, .. } = copying;
@@ -113,9 +119,7 @@ fn source(path: &Path, first: u64, length: u64) -> Result<Source> {
     let begin = read_some(&file, 0, usize::try_from(SEGMENT_FRAME).unwrap_or(64))
         .map_err(failed("reading", path))?;
     // A damaged head has no time; its segment is copied all the same.
-    let head = Header::decode(&begin)
-        .filter(|header| header.kind == Some(Kind::Segment) && header.matches(&begin, 0))
-        .and_then(|_| SegmentHead::decode(begin.get(32..)?));
+    let head = SegmentHead::of_file(&begin);
     Ok(Source {
         file,
         first,

@@ -296,7 +296,7 @@ async fn a_log_that_lost_its_end_is_reported_with_snapshots_as_without() {
     let (shown, report) = after_power_cut(folder.path(), |folder| {
         let segments = Segments::list(&folder.join("log")).unwrap();
         for segment in segments.all() {
-            let file = segments.open(&segment).unwrap();
+            let file = Arc::clone(&segments.open(&segment).unwrap().file);
             match newer.begin.lsn.checked_sub(segment.first) {
                 Some(length @ 1..) if length < file.metadata().unwrap().len() => {
                     file.set_len(length).unwrap();

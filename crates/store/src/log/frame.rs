@@ -34,6 +34,10 @@ pub(crate) enum Kind {
     Body = 3,
     /// The index operations of one transaction.
     Commit = 4,
+    /// In a rewritten segment: which parts of the log it holds, and where.
+    Runs = 5,
+    /// In a rewritten segment: group and commit frames, compressed together.
+    Pack = 6,
 }
 
 impl Kind {
@@ -43,6 +47,8 @@ impl Kind {
             2 => Some(Self::Group),
             3 => Some(Self::Body),
             4 => Some(Self::Commit),
+            5 => Some(Self::Runs),
+            6 => Some(Self::Pack),
             _ => None,
         }
     }
@@ -93,14 +99,14 @@ impl Header {
     }
 }
 
-fn number(octets: &[u8], at: usize) -> u32 {
+pub(crate) fn number(octets: &[u8], at: usize) -> u32 {
     octets
         .get(at..)
         .and_then(|rest| rest.first_chunk())
         .map_or(0, |chunk| u32::from_be_bytes(*chunk))
 }
 
-fn long(octets: &[u8], at: usize) -> u64 {
+pub(crate) fn long(octets: &[u8], at: usize) -> u64 {
     octets
         .get(at..)
         .and_then(|rest| rest.first_chunk())
@@ -148,6 +154,8 @@ pub(crate) struct SegmentHead {
     pub(crate) first: Lsn,
     /// When the file was begun.
     pub(crate) created: Timestamp,
+    /// In a rewritten segment where the log goes on after it; 0 = written by appending.
+    pub(crate) end: Lsn,
 }
 
 impl SegmentHead {
@@ -156,7 +164,7 @@ impl SegmentHead {
         payload.extend_from_slice(&self.store.to_be_bytes());
         payload.extend_from_slice(&self.first.0.to_be_bytes());
         payload.extend_from_slice(&self.created.0.to_be_bytes());
-        payload.extend_from_slice(&[0; 8]);
+        payload.extend_from_slice(&self.end.0.to_be_bytes());
         payload
     }
 
@@ -165,7 +173,16 @@ impl SegmentHead {
             store: long(payload, 0),
             first: Lsn(long(payload, 8)),
             created: Timestamp(long(payload, 16).cast_signed()),
+            end: Lsn(long(payload, 24)),
         })
+    }
+
+    /// From the first octets of a file, if they are whole.
+    pub(crate) fn of_file(begin: &[u8]) -> Option<Self> {
+        let header = Header::decode(begin)?;
+        let ours = header.kind == Some(Kind::Segment) && header.matches(begin, 0);
+        let payload = begin.get(32..32 + header.length as usize)?;
+        ours.then(|| Self::decode(payload)).flatten()
     }
 }
 

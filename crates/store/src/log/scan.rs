@@ -5,20 +5,15 @@
 //! before a later valid group (or segment) was durable once: it is reported and skipped. What is
 //! damaged at the very end was never acknowledged: it is cut at the last whole group.
 
-use std::fs::File;
 use std::sync::Arc;
 
-use super::frame::{self, Commit, GroupHead, Header, Kind, MAGIC, SegmentHead};
+use super::frame::{self, Commit, Header, Kind, SegmentHead};
+use super::pages::Pages;
 use super::segment::{Segment, Segments, read_some};
 use super::writer::End;
-use crate::body::Head;
 use crate::error::{Error, Result};
 use crate::id::Lsn;
 
-/// Octets read at a time.
-const WINDOW: usize = 256 * 1024;
-/// Octets given up when the disk cannot read them: a sector cluster.
-const SECTOR: usize = 4096;
 /// Octets of a segment frame.
 pub(crate) const SEGMENT_FRAME: u64 = frame::HEADER + frame::SEGMENT_PAYLOAD;
 /// Octets of a group frame.
@@ -48,8 +43,13 @@ pub(crate) struct Found {
 /// The store's number from the first readable segment head.
 pub(crate) fn seed(segments: &Segments) -> Result<Option<u64>> {
     for segment in segments.all() {
-        let mut pages = Pages::open(segments, &segment, 0)?;
-        if let Some(head) = pages.segment_head() {
+        let opened = segments.open(&segment)?;
+        let begin = read_some(
+            &opened.file,
+            0,
+            usize::try_from(SEGMENT_FRAME).unwrap_or(64),
+        );
+        if let Some(head) = begin.ok().and_then(|begin| SegmentHead::of_file(&begin)) {
             return Ok(Some(head.store));
         }
     }
@@ -61,7 +61,7 @@ pub(crate) fn length(segments: &Segments) -> Result<Lsn> {
     let Some(last) = segments.all().pop() else {
         return Ok(Lsn(0));
     };
-    Ok(Lsn(Pages::open(segments, &last, 0)?.end()))
+    segments.open(&last)?.end().map(Lsn)
 }
 
 /// Walks from `from` (the beginning of a group, or 0) to the end. `floor` is the end of a group that is
@@ -110,12 +110,16 @@ pub(crate) fn scan(
             Some(_) => {}
             None => found.report(format!("{}: head of the segment", segment.path.display())),
         }
+        if pages.mended() {
+            found.report(format!("{}: table of runs", segment.path.display()));
+        }
         expected = Some(pages.end());
         let mut walk = Walk {
+            // A rewritten segment was durable as a whole before it got its name.
+            last: index + 1 == all.len() && !pages.rewritten(),
             pages,
             found: &mut found,
             floor,
-            last: index + 1 == all.len(),
             commit,
         };
         walk.segment(from.lsn.0.max(segment.first + SEGMENT_FRAME))?;
@@ -169,7 +173,11 @@ impl Walk<'_> {
     fn segment(&mut self, from: u64) -> Result<()> {
         let mut at = from;
         let end = self.pages.end();
-        while at < end {
+        loop {
+            at = self.pages.present(at);
+            if at >= end {
+                break;
+            }
             let group = self.pages.group(at);
             let group_end = group
                 .and_then(|group| at.checked_add(group.length))
@@ -231,13 +239,18 @@ impl Walk<'_> {
     fn stretch(&mut self, from: u64, to: u64, deep: bool) -> Result<Stretch> {
         let mut stretch = Stretch::default();
         let mut at = from;
-        while at < to {
+        loop {
+            at = self.pages.present(at);
+            if at >= to {
+                break;
+            }
             let header = self
                 .pages
                 .frame(at)
                 .filter(|header| header.total() <= to - at);
             let Some(header) = header else {
-                let next = self.pages.next_frame(at + 1, to).unwrap_or(to);
+                let stop = self.pages.bound(at).min(to);
+                let next = self.pages.next_frame(at + 1, stop).unwrap_or(stop);
                 stretch.bad.push(self.pages.describe(at, next));
                 stretch.lost += if self.is_just_a_body(at, next) {
                     0
@@ -280,199 +293,6 @@ impl Walk<'_> {
             header.kind == Some(Kind::Body) && header.lsn.0 == from && header.total() == to - from
         })
     }
-}
-
-/// Buffered reading of one segment by LSN.
-pub(super) struct Pages {
-    file: Arc<File>,
-    first: u64,
-    length: u64,
-    seed: u64,
-    window: Vec<u8>,
-    window_at: u64,
-}
-
-impl Pages {
-    pub(super) fn open(segments: &Segments, segment: &Segment, seed: u64) -> Result<Self> {
-        let file = segments.open(segment)?;
-        let failed = |error: std::io::Error| {
-            Error::io(format!("reading {}", segment.path.display()), &error)
-        };
-        let length = file.metadata().map_err(failed)?.len();
-        Ok(Self {
-            file,
-            first: segment.first,
-            length,
-            seed,
-            window: Vec::new(),
-            window_at: segment.first,
-        })
-    }
-
-    /// What a damaged place held, as far as its octets still tell.
-    pub(super) fn describe(&mut self, from: u64, to: u64) -> String {
-        let octets = to - from;
-        let header = Header::decode(self.octets(from, 32)).filter(|header| header.lsn.0 == from);
-        let held = match header {
-            Some(header) => match header.kind {
-                Some(Kind::Commit) => match Commit::decode(self.payload(from, &header)) {
-                    Some(commit) => format!(
-                        "transaction {} with {} writes",
-                        commit.number,
-                        commit.ops.len()
-                    ),
-                    None => "a transaction".to_owned(),
-                },
-                Some(Kind::Body) => format!("body {from}"),
-                Some(Kind::Group) => "the head of a group".to_owned(),
-                Some(Kind::Segment) => "the head of a segment".to_owned(),
-                None => "a frame of unknown kind".to_owned(),
-            },
-            None => "nothing recognisable".to_owned(),
-        };
-        format!("LSN {from}: {octets} octets that held {held}")
-    }
-
-    /// The LSN after the last octet of the file.
-    pub(super) fn end(&self) -> u64 {
-        self.first + self.length
-    }
-
-    /// Octets from `at`, fewer than `count` at the end of the file. What the disk cannot read comes
-    /// as zeros, which no checksum matches.
-    pub(super) fn octets(&mut self, at: u64, count: usize) -> &[u8] {
-        let left = usize::try_from(self.end().saturating_sub(at)).unwrap_or(usize::MAX);
-        let count = count.min(left);
-        let inside =
-            at >= self.window_at && at + count as u64 <= self.window_at + self.window.len() as u64;
-        if !inside {
-            let wanted = count.max(WINDOW.min(left));
-            self.window = read_some(&self.file, at - self.first, wanted)
-                .unwrap_or_else(|_| read_around_damage(&self.file, at - self.first, wanted));
-            self.window_at = at;
-        }
-        let from = usize::try_from(at - self.window_at).unwrap_or(0);
-        let to = (from + count).min(self.window.len());
-        self.window.get(from..to).unwrap_or_default()
-    }
-
-    /// A header at `at` whose frame lies in this file and whose checksum matches.
-    pub(super) fn frame(&mut self, at: u64) -> Option<Header> {
-        let seed = self.seed;
-        let end = self.end();
-        let header = Header::decode(self.octets(at, 32))?;
-        if header.lsn.0 != at || header.total() > end - at {
-            return None;
-        }
-        let octets = self.octets(at, 32 + header.covered as usize);
-        let seed = if header.kind == Some(Kind::Segment) {
-            0
-        } else {
-            seed
-        };
-        header.matches(octets, seed).then_some(header)
-    }
-
-    pub(super) fn payload(&mut self, at: u64, header: &Header) -> &[u8] {
-        self.octets(at, 32 + header.covered as usize)
-            .get(32..)
-            .unwrap_or_default()
-    }
-
-    pub(super) fn group(&mut self, at: u64) -> Option<GroupHead> {
-        match self.frame(at) {
-            Some(header) if header.kind == Some(Kind::Group) => {
-                GroupHead::decode(self.payload(at, &header))
-                    .filter(|group| group.length >= GROUP_FRAME)
-            }
-            _ => None,
-        }
-    }
-
-    pub(super) fn segment_head(&mut self) -> Option<SegmentHead> {
-        let first = self.first;
-        match self.frame(first) {
-            Some(header) if header.kind == Some(Kind::Segment) => {
-                SegmentHead::decode(self.payload(first, &header))
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether all chunks of a body match their checksums.
-    pub(super) fn body(&mut self, at: u64, header: &Header) -> bool {
-        let seed = self.seed;
-        let head = Head::decode(header.version, self.payload(at, header));
-        let Some(table) = head.map(|head| head.table) else {
-            return false;
-        };
-        let mut place = at + 32 + u64::from(header.covered);
-        for slot in table {
-            let stored = self.octets(place, slot.stored as usize);
-            if stored.len() != slot.stored as usize || slot.unpack(stored, seed).is_err() {
-                return false;
-            }
-            place += u64::from(slot.stored);
-        }
-        place == at + header.total()
-    }
-
-    /// The next valid frame that begins in `from..to`.
-    pub(super) fn next_frame(&mut self, from: u64, to: u64) -> Option<u64> {
-        let mut at = from;
-        while let Some(place) = self.find_magic(at, to) {
-            if self.frame(place).is_some() {
-                return Some(place);
-            }
-            at = place + 1;
-        }
-        None
-    }
-
-    /// The next valid group that begins at or after `from`.
-    fn next_group(&mut self, from: u64) -> Option<u64> {
-        let mut at = from;
-        while let Some(place) = self.find_magic(at, self.end()) {
-            if self.group(place).is_some() {
-                return Some(place);
-            }
-            at = place + 1;
-        }
-        None
-    }
-
-    fn find_magic(&mut self, from: u64, to: u64) -> Option<u64> {
-        let mut at = from;
-        while at < to {
-            let octets = self.octets(at, WINDOW);
-            if let Some(place) = octets
-                .windows(MAGIC.len())
-                .position(|window| window == MAGIC)
-            {
-                let place = at + place as u64;
-                return (place < to).then_some(place);
-            }
-            if octets.len() < MAGIC.len() {
-                break;
-            }
-            at += (octets.len() - (MAGIC.len() - 1)) as u64;
-        }
-        None
-    }
-}
-
-/// Reads what can be read, sector by sector; the rest is zeros.
-fn read_around_damage(file: &File, at: u64, count: usize) -> Vec<u8> {
-    let mut octets = Vec::with_capacity(count);
-    while octets.len() < count {
-        let length = SECTOR.min(count - octets.len());
-        match read_some(file, at + octets.len() as u64, length) {
-            Ok(read) if read.is_empty() => break,
-            Ok(read) => octets.extend_from_slice(&read),
-            Err(_) => octets.resize(octets.len() + length, 0),
-        }
-    }
-    octets
 }
 
 #[cfg(test)]

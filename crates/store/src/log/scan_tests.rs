@@ -256,6 +256,7 @@ fn segments_follow_one_another_and_a_begun_one_is_removed() {
             store: SEED,
             first: Lsn(end),
             created: Timestamp(0),
+            end: Lsn(0),
         }
         .encode();
         let frame = frame::whole(Kind::Segment, &payload, Lsn(end), 0).unwrap();

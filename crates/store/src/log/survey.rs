@@ -5,7 +5,8 @@
 //! it met; each frame that is valid by itself is handed over.
 
 use super::frame::{self, Commit, Header, Kind};
-use super::scan::{GROUP_FRAME, Pages, SEGMENT_FRAME};
+use super::pages::Pages;
+use super::scan::{GROUP_FRAME, SEGMENT_FRAME};
 use super::segment::Segments;
 use crate::error::{Error, Result};
 use crate::id::{BodyId, Lsn};
@@ -74,19 +75,29 @@ pub(crate) fn survey(
     span: Span,
     inspector: &mut dyn Inspector,
 ) -> Result<Surveyed> {
-    let all = segments.all();
+    let mut all = segments.all();
     let mut survey = Survey {
         seed,
         span,
         at: span.from.0,
         inspector,
     };
-    for (index, segment) in all.iter().enumerate() {
-        let next = all.get(index + 1).map(|next| next.first);
+    let mut index = 0;
+    while let Some(segment) = all.get(index) {
+        index += 1;
+        let next = all.get(index).map(|next| next.first);
         if next.is_some_and(|next| next <= survey.at) {
             continue;
         }
-        let mut pages = Pages::open(segments, segment, seed)?;
+        let mut pages = match Pages::open(segments, segment, seed) {
+            Ok(pages) => pages,
+            Err(_) if !segments.has(segment) => {
+                // Compaction put it into another file: on where this is in that.
+                (all, index) = (segments.all(), 0);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let bound = next
             .unwrap_or(u64::MAX)
             .min(span.to.map_or(u64::MAX, |to| to.0));
@@ -98,7 +109,17 @@ pub(crate) fn survey(
         if survey.at == segment.first && !survey.head(&mut pages, end)? {
             continue;
         }
-        let last = next.is_none();
+        if pages.mended() {
+            let what = format!("the table of runs of {}", segment.path.display());
+            survey.inspector.damage(Damage {
+                lsn: Lsn(segment.first),
+                octets: 0,
+                body: None,
+                what,
+            })?;
+        }
+        // A rewritten segment was durable as a whole before it got its name.
+        let last = next.is_none() && !pages.rewritten();
         if let Some(torn) = survey.segment(&mut pages, end, last)? {
             let end = Lsn(survey.at);
             return Ok(Surveyed { end, torn });
@@ -156,7 +177,11 @@ impl Survey<'_> {
 
     /// The rest of a file; the length of a torn tail, if it has one.
     fn segment(&mut self, pages: &mut Pages, end: u64, last: bool) -> Result<Option<u64>> {
-        while self.at < end {
+        loop {
+            self.at = pages.present(self.at).min(end);
+            if self.at >= end {
+                break;
+            }
             let doubtful = last && self.span.to.is_none() && self.at >= self.span.floor.0;
             let group = pages.group(self.at);
             if doubtful && let Some(group) = group {
@@ -171,11 +196,12 @@ impl Survey<'_> {
             if let Some(header) = header {
                 self.frame(pages, &header)?;
             } else {
-                let next = pages.next_frame(self.at + 1, end);
+                let stop = pages.bound(self.at).min(end);
+                let next = pages.next_frame(self.at + 1, stop);
                 if doubtful && next.is_none() {
                     return Ok(Some(end - self.at));
                 }
-                let next = next.unwrap_or(end);
+                let next = next.unwrap_or(stop);
                 let body = body_at(pages, self.at, next);
                 let what = pages.describe(self.at, next);
                 self.damage(next, body, what)?;
@@ -209,7 +235,7 @@ impl Survey<'_> {
                     self.damage(until, Some(id), format!("chunks of body {id}"))?;
                 }
             }
-            Some(Kind::Segment | Kind::Group) | None => {}
+            Some(Kind::Segment | Kind::Group | Kind::Runs | Kind::Pack) | None => {}
         }
         self.at = until;
         Ok(())

@@ -17,9 +17,12 @@ use crate::id::{Lsn, Timestamp};
 /// Octets collected before a write: large enough that a usual group is one write.
 const BUFFER: usize = 1024 * 1024;
 
-/// Room that the log leaves on the disk: index, state file and other programs need some, and sled takes no
+/// Room that bodies leave on the disk: transactions without, index, state file and other programs need some, and sled takes no
 /// more writes after its first that failed. Its unwritten buffers are below 16 MiB; the rest is caution.
 pub(crate) const RESERVE: u64 = 64 * 1024 * 1024;
+
+/// Room below which nothing at all is written: what sled has not written yet is below this.
+pub(crate) const FLOOR: u64 = 16 * 1024 * 1024;
 
 /// A part of a group, in the order of the log.
 pub(crate) enum Piece {
@@ -56,6 +59,10 @@ pub(crate) struct Writer {
     path: PathBuf,
     /// First LSN of the current segment.
     first: u64,
+    /// Nothing can be appended to it: the segments after it are lost, and it was rewritten.
+    sealed: bool,
+    /// Octets that were free when the group began; all when the system does not tell.
+    room: u64,
     /// Where the next group begins.
     end: u64,
     /// Number of the last group.
@@ -89,14 +96,16 @@ impl Writer {
         let segment = segments
             .holding(end.lsn)
             .ok_or_else(|| Error::Damaged("the log has no segment".to_owned()))?;
-        let file = segments.open(&segment)?;
+        let opened = segments.open(&segment)?;
         let (path, first) = (segment.path.clone(), segment.first);
         Ok(Self {
             disk,
             segments,
-            file,
+            file: Arc::clone(&opened.file),
             path,
             first,
+            sealed: opened.rewritten.is_some(),
+            room: u64::MAX,
             end: end.lsn.0,
             group: end.group,
             seed,
@@ -126,18 +135,26 @@ impl Writer {
 
     /// Makes ready for a group and returns the LSN of its first frame after the group frame.
     pub(crate) fn begin(&mut self) -> Result<Lsn, Failed> {
-        if self.end - self.first >= self.limit {
+        if self.sealed || self.end - self.first >= self.limit {
             let first = self.end;
             let end = start_segment(&self.disk, &self.segments, self.seed, first)?;
             let segment = self
                 .segments
                 .holding(Lsn(first))
                 .expect("the segment was added just now");
-            self.file = self.segments.open(&segment).map_err(Failed::Refused)?;
+            let opened = self.segments.open(&segment).map_err(Failed::Refused)?;
+            (self.file, self.sealed) = (Arc::clone(&opened.file), false);
             self.path.clone_from(&segment.path);
             (self.first, self.end) = (first, end);
         }
+        // What cannot be asked is full.
+        self.room = self.disk.room(&self.segments.folder).unwrap_or(0);
         Ok(Lsn(self.end + frame::HEADER + frame::GROUP_PAYLOAD))
+    }
+
+    /// Whether there is no room for bodies. Small transactions go on: deleting must, too.
+    pub(crate) fn tight(&self) -> bool {
+        self.room < RESERVE
     }
 
     /// Appends the frames of a group after [`Self::begin`] and syncs them.
@@ -151,10 +168,13 @@ impl Writer {
         .encode();
         let head =
             frame::whole(Kind::Group, &head, Lsn(self.end), self.seed).map_err(Failed::Refused)?;
-        let full = || Error::NoSpace(self.path.display().to_string());
-        match self.disk.room(&self.segments.folder) {
-            Ok(room) if room >= length.saturating_add(RESERVE) => {}
-            _ => return Err(Failed::Refused(full())),
+        let bodies = pieces.iter().any(|piece| matches!(piece, Piece::Body(..)));
+        let least = if bodies { RESERVE } else { FLOOR };
+        if self.room < length.saturating_add(least)
+            && (bodies || !self.make_room(length.saturating_add(least)))
+        {
+            let full = Error::NoSpace(self.path.display().to_string());
+            return Err(Failed::Refused(full));
         }
         if let Err(error) = self.write(&head, pieces) {
             return Err(self.take_back(error));
@@ -169,6 +189,16 @@ impl Writer {
         self.end += length;
         self.group += 1;
         Ok(self.end())
+    }
+
+    /// Gives up the reserve for a small transaction; whether there is room now.
+    fn make_room(&mut self, octets: u64) -> bool {
+        let folder = &self.segments.folder;
+        let given = folder.parent().is_some_and(crate::reserve::give_up);
+        if given {
+            self.room = self.disk.room(folder).unwrap_or(0);
+        }
+        self.room >= octets
     }
 
     fn write(&mut self, head: &[u8], pieces: &[Piece]) -> Result<()> {
@@ -262,6 +292,7 @@ fn start_segment(disk: &Disk, segments: &Segments, seed: u64, first: u64) -> Res
         store: seed,
         first: Lsn(first),
         created: Timestamp::now(),
+        end: Lsn(0),
     }
     .encode();
     let head = frame::whole(Kind::Segment, &head, Lsn(first), 0).map_err(Failed::Refused)?;
@@ -287,6 +318,6 @@ fn start_segment(disk: &Disk, segments: &Segments, seed: u64, first: u64) -> Res
             &error,
         )));
     }
-    segments.add(first, Arc::new(file));
+    segments.add(first, file);
     Ok(first + head.len() as u64)
 }

@@ -5,26 +5,15 @@ use std::collections::BTreeSet;
 
 use super::{Ended, Pace, Pass};
 use crate::check::{LISTED, Place, Problem, of_log};
-use crate::codec;
 use crate::error::{Error, Result};
-use crate::id::{BodyId, Lsn, MailboxId, Uid};
+use crate::id::{BodyId, Lsn};
 use crate::keys;
-use crate::leaf;
 use crate::log::frame::Commit;
 use crate::log::survey::{self, Damage, Inspector, Seen, Span};
-use crate::ops::Expunged;
 use crate::page::{Hex, IndexPage};
-use crate::queue::Entry;
-use crate::record::{Record as _, Table};
+use crate::refs;
+pub(super) use crate::refs::Holder;
 use crate::tx::Read as _;
-
-/// Who refers to a body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holder {
-    Message(MailboxId, Uid),
-    Expunged(MailboxId, Uid),
-    Queue(u64),
-}
 
 /// Hands over every reference to a body that a page of the index holds, with the length of its frame.
 /// Pairs that make no sense are left out: others find those.
@@ -33,26 +22,10 @@ pub(super) fn references(page: &IndexPage, mut take: impl FnMut(BodyId, u32, Hol
         let Ok(value) = keys::unseal(key, sealed) else {
             continue;
         };
-        let mailbox = MailboxId(keys::number_at(key, 1));
-        let is = |table: Table| key.first() == Some(&(table as u8));
-        if is(Table::Message) {
-            for message in leaf::decode(keys::first_of(key), value).unwrap_or_default() {
-                let holder = Holder::Message(mailbox, message.uid);
-                take(message.body, message.frame, holder);
-            }
-        } else if is(Table::Expunged) {
-            let uid = keys::uid_of(key);
-            let expunged = codec::decode::<Expunged>("expunged message", value);
-            let leaf =
-                expunged.and_then(|expunged| leaf::decode(leaf::first(uid), &expunged.message));
-            for message in leaf.unwrap_or_default() {
-                take(message.body, message.frame, Holder::Expunged(mailbox, uid));
-            }
-        } else if is(Table::QueueEntry)
-            && let Ok(entry) = Entry::decode(key.get(1..).unwrap_or_default(), value)
-        {
-            take(entry.body, entry.frame, Holder::Queue(entry.id.0));
-        }
+        // An error of one record leaves out what follows in it.
+        let _ = refs::references(key, value, &mut |found| {
+            take(found.body, found.frame, found.holder);
+        });
     }
 }
 
