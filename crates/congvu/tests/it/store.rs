@@ -74,7 +74,9 @@ fn check_backup_restore_rebuild_and_salvage_without_a_server() {
         1,
     );
     ends(&other, &["store", "rebuild"], 0);
-    assert!(ends(&other, &["store", "stats"], 0).contains("SEGMENT"));
+    assert!(ends(&other, &["store", "stats"], 0).contains("times the octets"));
+    assert!(ends(&other, &["store", "stats", "--segments"], 0).contains("SEGMENT"));
+    assert!(ends(&other, &["store", "compact", "--rate", "64M"], 0).contains("given back"));
     ends(&other, &["store", "salvage", "--to", &here("salvaged")], 0);
 
     let log = folder.path().join("data/log/0000000000000000.log");

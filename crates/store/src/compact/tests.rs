@@ -107,7 +107,9 @@ async fn purge(store: &Store) {
                 gone.push(key.to_vec());
                 Ok(ControlFlow::Continue(()))
             })?;
-            gone.into_iter().for_each(|key| tx.erase(key));
+            for key in gone {
+                tx.erase(key);
+            }
             Ok::<_, Error>(())
         })
         .await
@@ -202,10 +204,15 @@ fn log_octets(folder: &Path) -> u64 {
     crate::space::used(&folder.join("log"))
 }
 
+async fn durable(store: &Store) -> Lsn {
+    let end = store.read(|tx| Ok::<_, Error>(tx.position()?.lsn)).await;
+    end.unwrap()
+}
+
 /// Everything of a store compared with everything else: must be whole.
 async fn check(store: &Store, folder: &Path) {
     let mut check = Check::new();
-    let end = store.read(|tx| tx.position()).await.unwrap().lsn;
+    let end = durable(store).await;
     check
         .log(
             &LogFiles::of_store(folder).unwrap(),
@@ -628,7 +635,7 @@ async fn backups_before_and_after_hold_everything() {
     let at = |name: &str| folder.path().join(name);
     let store = sparse(&at("store"), &Disk::default(), 120, 4).await;
     let inbox = mailbox(&store, "INBOX").await;
-    let end = store.read(|tx| tx.position()).await.unwrap().lsn;
+    let end = durable(&store).await;
     let files = LogFiles::of_store(&at("store")).unwrap();
     let first = crate::backup::backup(&files, end, &at("backup"), &mut |_, _| {}).unwrap();
     // While somebody reads the files, nothing is replaced.
@@ -637,7 +644,7 @@ async fn backups_before_and_after_hold_everything() {
     store.compact(ASKED).unwrap();
     deliver(&store, inbox, 5_000).await;
     let shown_now = shown(&store).await;
-    let end = store.read(|tx| tx.position()).await.unwrap().lsn;
+    let end = durable(&store).await;
     let files = LogFiles::of_store(&at("store")).unwrap();
     let second = crate::backup::backup(&files, end, &at("backup"), &mut |_, _| {}).unwrap();
     assert!(second.octets < first.octets, "{second:?} after {first:?}");
