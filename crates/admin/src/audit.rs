@@ -29,8 +29,31 @@ pub struct Who {
     /// The name under which the person logged in to the machine, if the system knows it: it stays the same
     /// through `sudo`.
     pub login: Option<String>,
-    /// `socket` or `local`.
+    /// `socket` or `local`; `server` for what the server does unasked.
     pub via: String,
+}
+
+impl Who {
+    /// The server itself, for what it does unasked.
+    pub fn server() -> Self {
+        let uid = crate::open::own_uid().unwrap_or_default();
+        Self {
+            uid,
+            user: crate::open::user_name(uid),
+            login: None,
+            via: "server".to_owned(),
+        }
+    }
+
+    /// The person as far as the system knows: `an`, `an as root`, `#990`.
+    pub(crate) fn name(&self) -> String {
+        let user = self.user.clone();
+        let user = user.unwrap_or_else(|| format!("#{}", self.uid));
+        match &self.login {
+            Some(login) if *login != user => format!("{login} as {user}"),
+            _ => user,
+        }
+    }
 }
 
 /// One audit record.

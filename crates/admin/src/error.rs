@@ -122,8 +122,10 @@ impl From<Error> for Refusal {
 /// Where the names of a kind of thing can be seen.
 fn listing(kind: &str) -> Option<String> {
     let noun = match kind {
-        "agency" | "domain" | "account" | "alias" | "group" => kind,
+        "agency" | "domain" | "account" | "alias" | "group" | "hold" => kind,
         "queue entry" => "queue",
+        "removed account" => return Some("see: congvu account list-removed".to_owned()),
+        "deleted mailbox" => return Some("see: congvu mailbox list-deleted ADDRESS".to_owned()),
         _ => return None,
     };
     Some(format!("see: congvu {noun} list"))

@@ -12,11 +12,15 @@ use congvu_store::{AccountId, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::audit::{self, Described, Who};
-use crate::change::{self, AccountChange, AppPasswordChange, Change, PasswordChange, QueueChange};
+use crate::change::{
+    self, AccountChange, AppPasswordChange, Change, MessageChange, PasswordChange, QueueChange,
+};
+use crate::deleted;
 use crate::error::{Error, Result};
 use crate::import;
 use crate::reply::{Done, Reply, StatusView, StoreReply};
 use crate::request::{NewPassword, Plain, Request, StoreQuery};
+use crate::retention;
 
 /// An order to the running server.
 #[derive(Debug)]
@@ -90,6 +94,10 @@ impl Admin {
         match request {
             Request::Query(query) => self.directory.store().read(move |r| query.answer(r)).await,
             Request::Change(change) => self.change(who, change).await,
+            Request::Deleted(query) => Ok(Reply::DeletedMessages(
+                deleted::list(&self.directory, query).await?,
+            )),
+            Request::Purge => Ok(Reply::Purged(retention::sweep(&self.directory, who).await?)),
             Request::Store(query) => Ok(Reply::Store(self.look(query).await?)),
             Request::Mail(_) => Err(Error::Invalid(
                 "messages are moved over a connection of their own".to_owned(),
@@ -161,6 +169,7 @@ impl Admin {
             Change::Queue(QueueChange::RetryAll { domain }) => {
                 self.retry_all(who, &change, domain.clone()).await
             }
+            Change::Message(undelete) => self.undelete(who, &change, undelete).await,
             _ => self.change_one(who, &change).await,
         };
         if let Err(error) = &outcome {
@@ -170,6 +179,29 @@ impl Admin {
         outcome
     }
 
+    /// Brings messages back; the record says how many.
+    async fn undelete(
+        &self,
+        who: &Who,
+        change: &Change,
+        undelete: &MessageChange,
+    ) -> Result<Reply> {
+        let (who, described) = (who.clone(), audit::describe(change));
+        let undelete = undelete.clone();
+        let view = self
+            .directory
+            .store()
+            .transact::<_, Error, _>(move |tx| {
+                let view = undelete.apply(tx)?;
+                let (placed, missing) = (view.placed.len(), view.missing.len());
+                let result = format!("done: {placed} brought back, {missing} not there");
+                audit::record_described(tx, &who, &described, &result)?;
+                Ok(view)
+            })
+            .await?;
+        Ok(Reply::Undeleted(view))
+    }
+
     async fn change_one(&self, who: &Who, change: &Change) -> Result<Reply> {
         let Prepared { hashed, shown } = self.prepare(change).await?;
         let (who, change) = (who.clone(), change.clone());
@@ -177,7 +209,7 @@ impl Admin {
             .directory
             .store()
             .transact::<_, Error, _>(move |tx| {
-                let subject = change.apply(tx, hashed.as_ref())?;
+                let subject = change.apply(tx, &who, hashed.as_ref())?;
                 audit::record(tx, &who, &change, "done")?;
                 Ok(subject)
             })
@@ -237,6 +269,15 @@ impl Admin {
             }) => {
                 self.prepare_main(None, &change::address(address)?, password)
                     .await
+            }
+            Change::Account(AccountChange::Restore {
+                address,
+                to,
+                password,
+                ..
+            }) => {
+                let address = change::address(to.as_ref().unwrap_or(address))?;
+                self.prepare_main(None, &address, password).await
             }
             Change::Password(PasswordChange::Set { address, password }) => {
                 let (id, address) = self.account(address).await?;

@@ -1,5 +1,6 @@
 //! Everything that only reads.
 
+use congvu_directory::edit::hold;
 use congvu_directory::view::{self, Filter, Page};
 use congvu_directory::{Kind, find, name, resolve};
 use congvu_store::queue::{QueueId, QueueRead, Rcpt, RcptStatus};
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit;
 use crate::change::{Subject, account, address, agency_id};
+use crate::deleted;
 use crate::error::{Error, Result};
 use crate::reply::{OperatorsView, QuotaView, Reply};
 
@@ -114,6 +116,20 @@ pub enum Query {
     QueueEntry {
         /// Which.
         id: u64,
+    },
+    /// Holds by number.
+    Holds,
+    /// Removed accounts that are kept.
+    RemovedAccounts {
+        /// Continuation.
+        after: Option<String>,
+    },
+    /// Deleted mailboxes of an account, also of a removed one.
+    DeletedMailboxes {
+        /// Whose.
+        address: String,
+        /// Continuation.
+        after: Option<String>,
     },
     /// Audit records, oldest first.
     Audit {
@@ -233,6 +249,8 @@ impl Query {
         | Self::Aliases { after, .. }
         | Self::Groups { after, .. }
         | Self::Queue { after }
+        | Self::RemovedAccounts { after }
+        | Self::DeletedMailboxes { after, .. }
         | Self::Audit { after, .. } = &mut self
         {
             *after = Some(next.to_owned());
@@ -303,6 +321,13 @@ impl Query {
             }
             Self::Queue { after } => Reply::Queue(queue(r, after.as_deref())?),
             Self::QueueEntry { id } => Reply::QueueEntry(queue_entry(r, *id)?),
+            Self::Holds => Reply::Holds(hold::all(r)?.into_iter().map(Into::into).collect()),
+            Self::RemovedAccounts { after } => {
+                Reply::RemovedAccounts(view::removed_accounts(r, after.as_deref())?)
+            }
+            Self::DeletedMailboxes { address, after } => {
+                Reply::DeletedMailboxes(deleted::mailboxes(r, address, after.as_deref())?)
+            }
             Self::Audit {
                 since,
                 until,

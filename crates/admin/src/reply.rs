@@ -2,7 +2,7 @@
 
 use congvu_directory::view::{
     AccountDetail, AccountView, AgencyView, AliasView, AppPasswordView, DomainView, GroupView,
-    Page, Usage,
+    HoldView, Page, RemovedAccountView, Usage,
 };
 use congvu_store::Timestamp;
 use congvu_store::check::Problem;
@@ -14,6 +14,7 @@ use crate::audit::AuditView;
 use crate::mail::MailReply;
 use crate::query::{QueueDetail, QueueView};
 use crate::request::Plain;
+use crate::retention::Swept;
 
 /// One answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +56,18 @@ pub enum Reply {
     QueueEntry(QueueDetail),
     /// Audit records.
     Audit(Page<AuditView>),
+    /// Holds.
+    Holds(Vec<HoldView>),
+    /// Removed accounts.
+    RemovedAccounts(Page<RemovedAccountView>),
+    /// Deleted mailboxes.
+    DeletedMailboxes(Page<DeletedMailboxView>),
+    /// Deleted messages.
+    DeletedMessages(Page<DeletedMessageView>),
+    /// Messages that were brought back.
+    Undeleted(UndeletedView),
+    /// What was forgotten for good.
+    Purged(Swept),
     /// From inside the store.
     Store(StoreReply),
     /// About messages.
@@ -75,6 +88,74 @@ pub enum StoreReply {
     Problems(Vec<Problem>),
     /// How far compaction is.
     Compaction(Box<Compaction>),
+}
+
+/// A deleted mailbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeletedMailboxView {
+    /// Its number, for ever.
+    pub number: u64,
+    /// Its last name.
+    pub mailbox: String,
+    /// Messages in it.
+    pub messages: u32,
+    /// Their octets.
+    pub size: u64,
+    /// When it was deleted, milliseconds since 1970.
+    pub deleted: Timestamp,
+    /// For how many days more it is kept at least.
+    pub days_left: u32,
+    /// Whether a hold keeps it.
+    pub held: bool,
+}
+
+/// A deleted message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeletedMessageView {
+    /// Its name, for ever.
+    pub id: String,
+    /// The mailbox it was in, by its last name.
+    pub mailbox: String,
+    /// Whether that mailbox was deleted with it.
+    pub mailbox_deleted: bool,
+    /// Octets.
+    pub size: u32,
+    /// When it arrived, milliseconds since 1970.
+    pub arrived: Timestamp,
+    /// When it was deleted, milliseconds since 1970.
+    pub deleted: Timestamp,
+    /// From field.
+    pub from: String,
+    /// To field.
+    pub to: String,
+    /// Subject.
+    pub subject: String,
+    /// Message-ID.
+    pub message_id: Option<String>,
+    /// For how many days more it is kept at least.
+    pub days_left: u32,
+    /// Whether a hold keeps it.
+    pub held: bool,
+}
+
+/// Messages that were brought back.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct UndeletedView {
+    /// Which, and where they are.
+    pub placed: Vec<PlacedView>,
+    /// Those that could not be brought back: never deleted, back already, or forgotten.
+    pub missing: Vec<String>,
+}
+
+/// Where a message is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlacedView {
+    /// The name it had as a deleted message.
+    pub id: String,
+    /// Its mailbox.
+    pub mailbox: String,
+    /// Its new UID there.
+    pub uid: u32,
 }
 
 /// A finished change.
@@ -160,6 +241,9 @@ impl Reply {
             Self::Aliases(page) => page.next.as_deref(),
             Self::Groups(page) => page.next.as_deref(),
             Self::Queue(page) => page.next.as_deref(),
+            Self::RemovedAccounts(page) => page.next.as_deref(),
+            Self::DeletedMailboxes(page) => page.next.as_deref(),
+            Self::DeletedMessages(page) => page.next.as_deref(),
             Self::Audit(page) => page.next.as_deref(),
             _ => None,
         }
@@ -206,6 +290,9 @@ impl Reply {
             (Self::Aliases(all), Self::Aliases(page)) => join(all, page),
             (Self::Groups(all), Self::Groups(page)) => join(all, page),
             (Self::Queue(all), Self::Queue(page)) => join(all, page),
+            (Self::RemovedAccounts(all), Self::RemovedAccounts(page)) => join(all, page),
+            (Self::DeletedMailboxes(all), Self::DeletedMailboxes(page)) => join(all, page),
+            (Self::DeletedMessages(all), Self::DeletedMessages(page)) => join(all, page),
             (Self::Audit(all), Self::Audit(page)) => join(all, page),
             (other, page) => *other = page,
         }

@@ -8,6 +8,7 @@ use congvu_wire::Secret;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::change::Change;
+use crate::deleted::DeletedQuery;
 use crate::mail::MailRequest;
 use crate::query::Query;
 
@@ -19,6 +20,10 @@ pub enum Request {
     Query(Query),
     /// Changes something, and is audited.
     Change(Change),
+    /// Finds deleted messages.
+    Deleted(DeletedQuery),
+    /// Forgets deleted mail that is past its window, and is audited.
+    Purge,
     /// Looks into the store itself: for checks, statistics and backups.
     Store(StoreQuery),
     /// Moves messages; over a connection of its own.

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::open::{Connection, Site};
 use crate::reply::{Reply, StoreReply};
 use crate::request::{Request, StoreQuery};
+use crate::retention::Swept;
 
 /// How often it is asked how far compaction is.
 const ASK: Duration = Duration::from_millis(200);
@@ -87,6 +88,17 @@ async fn count(connection: &mut Connection) -> Result<Count> {
         from = page.next;
     }
     Ok(count)
+}
+
+/// Forgets what is past its undelete window; by the server, or alone.
+pub async fn purge(site: &Site) -> Result<Swept> {
+    let mut connection = crate::connect(&site.data, &site.socket, Options::default()).await?;
+    let reply = connection.request(Request::Purge).await;
+    connection.close().await?;
+    match reply? {
+        Reply::Purged(swept) => Ok(swept),
+        _ => Err(strange()),
+    }
 }
 
 /// Gives back the space of what was expunged for good; beside the server, or alone. A command that is broken off

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use congvu_admin::audit::Who;
 use congvu_admin::control::ControlSocket;
-use congvu_admin::{Admin, Control, Facts};
+use congvu_admin::{Admin, Control, Facts, retention};
 use congvu_directory::Directory;
 use congvu_net::listener::BindError;
 use congvu_net::tls::{CertificateFile, CertificateProblem, ServerTls};
@@ -81,6 +82,7 @@ pub(crate) struct Server {
     scrub: Option<Scrub>,
     upkeep: AbortHandle,
     compaction_rate: Arc<AtomicU64>,
+    retention: AbortHandle,
 }
 
 impl Server {
@@ -145,6 +147,8 @@ impl Server {
         let admin = Admin::serving(directory, facts, sender);
         let serving = admin.clone();
         let control = tokio::spawn(async move { control.serve(serving).await }).abort_handle();
+        let forgetting = retention::run(admin.clone(), Who::server());
+        let retention = tokio::spawn(forgetting).abort_handle();
         let path = path.to_owned();
         Ok(Self {
             path,
@@ -161,6 +165,7 @@ impl Server {
             scrub,
             upkeep,
             compaction_rate,
+            retention,
         })
     }
 
@@ -206,6 +211,7 @@ impl Server {
     /// Ends everything: what is under way finishes or is refused, the store is closed.
     pub(crate) async fn stop(mut self) {
         self.control.abort();
+        self.retention.abort();
         // Its end waits for one reading, which must not hold up others here.
         let scrub = self.scrub.take();
         let scrub = tokio::task::spawn_blocking(move || drop(scrub));

@@ -58,6 +58,7 @@ pub fn policy<R: Read>(r: &R, id: AgencyId) -> Result<Policy> {
         .fold(Policy::default(), |below, above| Policy {
             sessions: below.sessions.or(above.policy.sessions),
             foreign_targets: below.foreign_targets.or(above.policy.foreign_targets),
+            undelete_days: below.undelete_days.or(above.policy.undelete_days),
         }))
 }
 

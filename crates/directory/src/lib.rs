@@ -12,6 +12,7 @@ pub mod name;
 pub mod password;
 pub mod record;
 pub mod resolve;
+pub mod retention;
 pub mod view;
 
 pub use error::{Error, Result};

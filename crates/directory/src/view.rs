@@ -3,18 +3,21 @@
 //! Listings come in pages inside one state each; the last name of a page is where the next one begins.
 
 use congvu_message::Address;
+use congvu_store::calendar::CalendarRead as _;
+use congvu_store::deleted::DeletedRead as _;
 use congvu_store::tx::Ledger;
 use congvu_store::{AccountId, LedgerId, Read, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::edit::{agency, credential, domain, group};
+use crate::edit::{agency, credential, domain, group, hold};
 use crate::error::Result;
 use crate::find::{self, PAGE};
 use crate::record::{
-    Account, AddressKey, Agency, AgencyId, Domain, Entry, Group, Kind, MAIN, Meaning, Policy,
-    Reference, Referrer, Target,
+    Account, AddressKey, Agency, AgencyId, Domain, Entry, Group, Held, Hold, Kind, MAIN, Meaning,
+    Policy, Reference, Referrer, Target,
 };
 use crate::resolve::{operated, operators};
+use crate::retention;
 
 /// Entries of a page of a listing: one scan of the store.
 pub const PAGE_ENTRIES: usize = 500;
@@ -82,7 +85,10 @@ pub fn agency_view<R: Read>(r: &R, agency: &Agency) -> Result<AgencyView> {
         enabled: agency.enabled,
         active: find::agency_enabled(r, agency.id)?,
         policy: agency.policy,
-        effective_policy: find::policy(r, agency.id)?,
+        effective_policy: Policy {
+            undelete_days: Some(retention::days_of(r, agency.id)?),
+            ..find::policy(r, agency.id)?
+        },
         usage: usage(r, agency.ledger)?,
         created: agency.created,
         agencies: agency::children(r, agency.id)?
@@ -260,6 +266,111 @@ pub struct AccountDetail {
     pub operates: Vec<String>,
     /// Domains whose postmaster it is.
     pub postmaster_of: Vec<String>,
+    /// Holds on it, on its mailboxes and on the agencies above it.
+    #[serde(default)]
+    pub holds: Vec<HoldView>,
+}
+
+/// A hold as shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldView {
+    /// Its number.
+    pub id: u64,
+    /// `account`, `mailbox` or `agency`.
+    pub on: String,
+    /// What it was called when the hold was put on.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+    /// Who put it on.
+    pub by: String,
+    /// Milliseconds since 1970.
+    pub at: Timestamp,
+}
+
+impl From<Hold> for HoldView {
+    fn from(hold: Hold) -> Self {
+        let on = match hold.on {
+            Held::Account(_) => "account",
+            Held::Mailbox(..) => "mailbox",
+            Held::Agency(_) => "agency",
+        };
+        Self {
+            id: hold.id.0,
+            on: on.to_owned(),
+            name: hold.name,
+            reason: hold.reason,
+            by: hold.by,
+            at: hold.at,
+        }
+    }
+}
+
+/// All holds that keep something of an account, also of single mailboxes.
+fn holds<R: Read>(r: &R, account: &Account) -> Result<Vec<HoldView>> {
+    let above: Vec<AgencyId> = find::lineage(r, account.agency)?
+        .iter()
+        .map(|agency| agency.id)
+        .collect();
+    let of_it = |on: Held| match on {
+        Held::Account(id) | Held::Mailbox(id, _) => id == account.id,
+        Held::Agency(id) => above.contains(&id),
+    };
+    let all = hold::all(r)?.into_iter().filter(|hold| of_it(hold.on));
+    Ok(all.map(HoldView::from).collect())
+}
+
+/// A removed account as shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovedAccountView {
+    /// The address it had.
+    pub address: String,
+    /// Stable identifier.
+    pub id: String,
+    /// Person or post.
+    pub kind: Kind,
+    /// Display name.
+    pub name: String,
+    /// Code of its agency, if that is still there.
+    pub agency: Option<String>,
+    /// When it was removed, milliseconds since 1970.
+    pub removed: Timestamp,
+    /// For how many days more it is kept at least.
+    pub days_left: u32,
+    /// Whether a hold keeps all of it.
+    pub held: bool,
+}
+
+/// Removed accounts that are kept, oldest number first.
+pub fn removed_accounts<R: Read>(r: &R, after: Option<&str>) -> Result<Page<RemovedAccountView>> {
+    let after = after.and_then(|a| a.parse().ok()).map(AccountId);
+    let page = retention::departed_page(r, after, PAGE_ENTRIES)?;
+    let next = match page.last() {
+        Some(last) if page.len() == PAGE_ENTRIES => Some(last.account.id.to_string()),
+        _ => None,
+    };
+    let mut entries = Vec::with_capacity(page.len());
+    for departed in page {
+        let account = departed.account;
+        let keep = retention::keep(r, account.id)?;
+        let since = r
+            .deleted_home(account.id)?
+            .map(|(removal, _)| removal.modseq);
+        entries.push(RemovedAccountView {
+            address: account.address().to_string(),
+            id: account.object_id(),
+            kind: account.kind,
+            name: account.name,
+            agency: r.get::<Agency>(&account.agency)?.map(|agency| agency.code),
+            removed: departed.at,
+            days_left: match since {
+                Some(since) => u32::from(keep.days).saturating_sub(r.days_kept(since)?),
+                None => 0,
+            },
+            held: keep.held,
+        });
+    }
+    Ok(Page { entries, next })
 }
 
 /// An app password as shown: never the password.
@@ -313,6 +424,7 @@ pub fn account_detail<R: Read>(r: &R, account: &Account) -> Result<AccountDetail
             .filter(|d| d.postmaster == Some(account.id))
             .map(|d| d.name)
             .collect(),
+        holds: holds(r, account)?,
     })
 }
 

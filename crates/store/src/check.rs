@@ -351,7 +351,7 @@ pub(crate) fn about(key: &[u8], what: &str, named: Named<'_>) -> Problem {
 
 /// Keys whose values are skipped in the index alone after damage.
 pub(crate) fn is_number(key: &[u8]) -> bool {
-    keys::is_counters(key) || key.starts_with(&keys::sequence(""))
+    keys::is_counters(key) || keys::is_removed_mailbox(key) || key.starts_with(&keys::sequence(""))
 }
 
 /// A damaged place of the log as a problem.

@@ -15,6 +15,9 @@ pub(crate) const STORE: &[u8] = b"0store";
 /// Layout of keys.
 pub(crate) const FORMAT: &[u8] = b"0format";
 
+/// How much time has surely passed: `calendar.rs`.
+pub(crate) const CALENDAR: &[u8] = b"0calendar";
+
 /// Octets of a seal.
 const SEAL: usize = 4;
 
@@ -161,6 +164,31 @@ pub(crate) fn removed(account: AccountId, modseq: ModSeq, mailbox: MailboxId) ->
             &mailbox.0.to_be_bytes(),
         ],
     )
+}
+
+/// Prefix of all removals of an account.
+pub(crate) fn removed_of(account: AccountId) -> Vec<u8> {
+    key(Table::Removed, &[&account.0.to_be_bytes()])
+}
+
+/// Prefix of all removals.
+pub(crate) fn removed_all() -> Vec<u8> {
+    key(Table::Removed, &[])
+}
+
+/// Prefix of all expunged messages.
+pub(crate) fn expunged_all() -> Vec<u8> {
+    key(Table::Expunged, &[])
+}
+
+/// The transaction with which a day of the calendar began.
+pub(crate) fn day(day: u32) -> Vec<u8> {
+    key(Table::Meta, &[b"d:", &day.to_be_bytes()])
+}
+
+/// Whether a key is the record of a deleted mailbox.
+pub(crate) fn is_removed_mailbox(key: &[u8]) -> bool {
+    key.first() == Some(&(Table::Removed as u8)) && number_at(key, 17) != 0
 }
 
 /// The UID at the end of a leaf's key.

@@ -5,11 +5,13 @@
 
 pub mod backup;
 pub mod body;
+pub mod calendar;
 pub mod check;
 mod codec;
 mod coding;
 mod committer;
 pub mod compact;
+pub mod deleted;
 pub mod draft;
 mod dump;
 mod engine;
@@ -54,6 +56,7 @@ pub use id::{AccountId, BodyId, LedgerId, Lsn, MailboxId, ModSeq, Timestamp, Uid
 pub use log::survey::Damage;
 pub use mailbox::{Mailbox, SpecialUse};
 pub use message::{FlagChange, Flags, Message, NewMessage};
+pub use ops::{Purged, Undeleted};
 pub use record::{Record, Table};
 pub use store::{Options, Report, Store};
 pub use tx::{Read, Tx};

@@ -46,13 +46,17 @@ pub enum Table {
     Operator = b'g',
     /// Directory: secondary index, name to id.
     Name = b'h',
+    /// Directory: removed accounts, as long as their messages are kept.
+    Departed = b'i',
+    /// Directory: holds, which keep what was deleted.
+    Hold = b'j',
     /// Admin: audit records by time.
     Audit = b'p',
 }
 
 impl Table {
     /// All of them. What is missing here keeps everything from being compacted as soon as it has a record.
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 23] = [
         Self::Meta,
         Self::Home,
         Self::Mailbox,
@@ -73,6 +77,8 @@ impl Table {
         Self::Credential,
         Self::Operator,
         Self::Name,
+        Self::Departed,
+        Self::Hold,
         Self::Audit,
     ];
 

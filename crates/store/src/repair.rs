@@ -6,10 +6,11 @@
 
 use std::ops::ControlFlow;
 
-use crate::codec::{self, Counters};
+use crate::codec::{self, Counters, RemovedMailbox};
 use crate::committer::{Applied, Committer};
 use crate::engine::{Engine, Op};
 use crate::error::Result;
+use crate::id::ModSeq;
 use crate::keys;
 use crate::record::Table;
 use crate::source::Source as _;
@@ -46,30 +47,48 @@ pub(crate) fn after_restore(committer: &mut Committer) -> Result<()> {
         }
         Ok(())
     })?;
-    let mut next = Some(vec![Table::Mailbox as u8]);
-    while let Some(from) = next {
-        next = committer.alone(move |tx| {
-            let (mut page, mut next) = (Vec::new(), None);
-            let end = keys::after(&[Table::Mailbox as u8]);
-            tx.visit(&from, &end, &mut |key, value| {
-                if page.len() >= MAILBOXES {
-                    next = Some(key.to_vec());
-                    return Ok(ControlFlow::Break(()));
+    for table in COUNTED {
+        let mut next = Some(vec![table as u8]);
+        while let Some(from) = next {
+            next = committer.alone(move |tx| {
+                let (mut page, mut next) = (Vec::new(), None);
+                let (end, number) = (keys::after(&[table as u8]), tx.modseq());
+                tx.visit(&from, &end, &mut |key, value| {
+                    if page.len() >= MAILBOXES {
+                        next = Some(key.to_vec());
+                        return Ok(ControlFlow::Break(()));
+                    }
+                    let skipped = skipped(key, value, AFTER_BACKUP, number)?;
+                    page.extend(skipped.map(|value| (key.to_vec(), value)));
+                    Ok(ControlFlow::Continue(()))
+                })?;
+                for (key, value) in page {
+                    tx.store(key, &value)?;
                 }
-                if keys::is_counters(key) {
-                    let counters: Counters = codec::decode("mailbox counters", value)?;
-                    page.push((key.to_vec(), counters));
-                }
-                Ok(ControlFlow::Continue(()))
+                Ok(next)
             })?;
-            for (key, counters) in page {
-                let skipped = counters.skipped(AFTER_BACKUP, tx.modseq());
-                tx.store(key, &codec::encode(&skipped))?;
-            }
-            Ok(next)
-        })?;
+        }
     }
     Ok(())
+}
+
+/// Tables with counters of mailboxes: of those that are there, and of deleted ones, which may come back.
+const COUNTED: [Table; 2] = [Table::Mailbox, Table::Removed];
+
+/// A record with UIDs left out, if it counts them.
+fn skipped(key: &[u8], value: &[u8], uids: u32, number: ModSeq) -> Result<Option<Vec<u8>>> {
+    if keys::is_counters(key) {
+        let counters: Counters = codec::decode("mailbox counters", value)?;
+        return Ok(Some(codec::encode(&counters.skipped(uids, number))));
+    }
+    if keys::is_removed_mailbox(key) {
+        let mut removed: RemovedMailbox = codec::decode("removed mailbox", value)?;
+        let next = &mut removed.mailbox.uidnext.0;
+        *next = next.saturating_add(uids);
+        removed.mailbox.modseq = number;
+        return Ok(Some(codec::encode(&removed)));
+    }
+    Ok(None)
 }
 
 /// Skips what `lost` octets of transactions may have given out.
@@ -85,15 +104,14 @@ pub(crate) fn skip(engine: &dyn Engine, lost: u64, applied: &mut Applied) -> Res
         Ok(ControlFlow::Continue(()))
     })?;
     let uids = u32::try_from(by).unwrap_or(u32::MAX);
-    let mailboxes = [Table::Mailbox as u8];
-    engine.visit(&mailboxes, &keys::after(&mailboxes), &mut |key, sealed| {
-        if keys::is_counters(key) {
-            let counters: Counters = codec::decode("mailbox counters", keys::unseal(key, sealed)?)?;
-            let value = codec::encode(&counters.skipped(uids, applied.number));
-            ops.push((key.to_vec(), Some(keys::seal(key, &value))));
-        }
-        Ok(ControlFlow::Continue(()))
-    })?;
+    for table in COUNTED {
+        let table = [table as u8];
+        engine.visit(&table, &keys::after(&table), &mut |key, sealed| {
+            let skipped = skipped(key, keys::unseal(key, sealed)?, uids, applied.number)?;
+            ops.extend(skipped.map(|value| (key.to_vec(), Some(keys::seal(key, &value)))));
+            Ok(ControlFlow::Continue(()))
+        })?;
+    }
     let mut ops = ops.into_iter().peekable();
     while ops.peek().is_some() {
         engine.apply(&mut ops.by_ref().take(BATCH))?;

@@ -172,7 +172,8 @@ pub trait Read: Source {
         Ok(uids)
     }
 
-    /// UIDs expunged after `since`, in the order in which they went.
+    /// UIDs expunged after `since`, in the order in which they went; complete from
+    /// [`crate::deleted::DeletedRead::expunges_known_since`] on.
     fn expunged_since(&self, mailbox: MailboxId, since: ModSeq) -> Result<Vec<Uid>> {
         let mut uids = Vec::new();
         let Some(first) = since.0.checked_add(1) else {
@@ -181,7 +182,8 @@ pub trait Read: Source {
         let start = keys::expunged(mailbox, ModSeq(first), Uid(0));
         let end = keys::after(&keys::expunged(mailbox, ModSeq(u64::MAX), Uid(u32::MAX)));
         self.visit(&start, &end, &mut |key, _| {
-            uids.push(keys::uid_of(key));
+            // UID 0 marks what was purged.
+            uids.extend(Some(keys::uid_of(key)).filter(|uid| uid.0 > 0));
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(uids)

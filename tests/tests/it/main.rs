@@ -5,3 +5,4 @@ mod crash;
 mod relay;
 mod service;
 mod sessions;
+mod undelete;

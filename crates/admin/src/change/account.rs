@@ -4,8 +4,9 @@ use congvu_directory::Kind;
 use congvu_directory::edit::account::{self as edit, NewAccount};
 use congvu_directory::edit::{credential, operator};
 use congvu_directory::password::Hashed;
-use congvu_directory::{Account, find};
-use congvu_store::Tx;
+use congvu_directory::record::{AddressKey, Departed};
+use congvu_directory::{Account, find, retention};
+use congvu_store::{AccountId, Read as _, Tx};
 use serde::{Deserialize, Serialize};
 
 use super::{account, address, agency_id, old_name};
@@ -72,6 +73,22 @@ pub enum AccountChange {
         /// Only if it is of this kind: who removes a post must not take a person by a slip.
         #[serde(default)]
         kind: Option<Kind>,
+    },
+    /// Brings a removed one back with its mailboxes.
+    Restore {
+        /// The address it had; of several the one that was removed last.
+        address: String,
+        /// Its number (`A12` in listings), when several had the address.
+        number: Option<u64>,
+        /// Another address.
+        to: Option<String>,
+        /// Code of another agency.
+        agency: Option<String>,
+        /// Past limits of octets and messages.
+        #[serde(default)]
+        exceed_quota: bool,
+        /// Its main password: the old one is gone.
+        password: NewPassword,
     },
     /// Creates all accounts of a CSV file, or none. See [`crate::import`].
     Import {
@@ -157,6 +174,7 @@ impl AccountChange {
                 }
                 edit::remove(tx, found.id)?
             }
+            Self::Restore { .. } => self.restore(tx, hashed)?,
             Self::Import { .. } => {
                 return Err(Error::Invalid(
                     "a file of accounts is imported as a whole, not as one change".to_owned(),
@@ -164,6 +182,38 @@ impl AccountChange {
             }
         };
         Ok(changed.address().to_string())
+    }
+
+    fn restore(&self, tx: &mut Tx<'_>, hashed: Option<&Hashed>) -> Result<Account> {
+        let Self::Restore {
+            address: text,
+            number,
+            to,
+            agency,
+            exceed_quota,
+            ..
+        } = self
+        else {
+            return Err(Error::Invalid("nothing to bring back".to_owned()));
+        };
+        let departed = match number {
+            Some(number) => tx.get::<Departed>(&AccountId(*number))?,
+            None => retention::departed(tx, &AddressKey::from(&address(text)?))?,
+        };
+        let departed = departed.ok_or_else(|| Error::Missing("removed account", text.clone()))?;
+        let to = to.as_deref().map(address).transpose()?;
+        let agency = agency_id(tx, agency.as_deref())?;
+        let quota = super::undelete::quota(*exceed_quota);
+        let restored = match edit::restore(tx, &departed, to.as_ref(), agency, quota) {
+            Err(congvu_directory::Error::Store(error)) => {
+                return Err(super::undelete::told(tx, &departed.account, error)?);
+            }
+            other => other?,
+        };
+        if let Some(hashed) = hashed {
+            credential::set_main(tx, restored.id, hashed)?;
+        }
+        Ok(restored)
     }
 }
 

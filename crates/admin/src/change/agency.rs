@@ -60,6 +60,9 @@ pub enum AgencyChange {
         sessions: Option<Setting<u32>>,
         /// Whether mail may be forwarded to other servers.
         foreign_targets: Option<Setting<bool>>,
+        /// For how many days deleted mail can be brought back.
+        #[serde(default)]
+        undelete_days: Option<Setting<u16>>,
     },
     /// Lets its accounts work again.
     Enable {
@@ -100,16 +103,19 @@ impl AgencyChange {
                 parent,
                 sessions,
                 foreign_targets,
+                undelete_days,
             } => {
                 let mut found = find::agency(tx, code)?;
                 if let Some(name) = name {
                     found = agency::set_name(tx, found.id, name)?;
                 }
-                if sessions.is_some() || foreign_targets.is_some() {
+                if sessions.is_some() || foreign_targets.is_some() || undelete_days.is_some() {
                     let policy = Policy {
                         sessions: sessions.map_or(found.policy.sessions, Setting::value),
                         foreign_targets: foreign_targets
                             .map_or(found.policy.foreign_targets, Setting::value),
+                        undelete_days: undelete_days
+                            .map_or(found.policy.undelete_days, Setting::value),
                     };
                     found = agency::set_policy(tx, found.id, policy)?;
                 }

@@ -7,15 +7,20 @@ mod account;
 mod address;
 mod agency;
 mod domain;
+mod hold;
 mod password;
 mod queue;
+mod undelete;
 
 pub use account::{AccountChange, OperatorChange};
 pub use address::{AliasChange, GroupChange};
 pub use agency::{AgencyChange, Setting};
 pub use domain::{DomainChange, QuotaChange, Subject};
+pub use hold::HoldChange;
+pub(crate) use hold::with_departed;
 pub use password::{AppPasswordChange, PasswordChange};
 pub use queue::QueueChange;
+pub use undelete::{AT_ONCE, MailboxChange, MessageChange};
 
 use congvu_directory::edit::domain::OldName;
 use congvu_directory::password::Hashed;
@@ -25,6 +30,7 @@ use congvu_message::Address;
 use congvu_store::{Read, Tx};
 use serde::{Deserialize, Serialize};
 
+use crate::audit::Who;
 use crate::error::{Error, Result};
 
 /// A change.
@@ -51,12 +57,24 @@ pub enum Change {
     AppPassword(AppPasswordChange),
     /// The queue.
     Queue(QueueChange),
+    /// Holds.
+    Hold(HoldChange),
+    /// Deleted mailboxes.
+    Mailbox(MailboxChange),
+    /// Deleted messages.
+    Message(MessageChange),
 }
 
 impl Change {
     /// Makes the change inside a transaction; says what was changed. `hashed` is the password prepared for it,
-    /// if it takes one. Imports have their own way, because they need many.
-    pub(crate) fn apply(&self, tx: &mut Tx<'_>, hashed: Option<&Hashed>) -> Result<String> {
+    /// if it takes one. Imports have their own way, because they need many; messages too, because they say
+    /// more.
+    pub(crate) fn apply(
+        &self,
+        tx: &mut Tx<'_>,
+        who: &Who,
+        hashed: Option<&Hashed>,
+    ) -> Result<String> {
         match self {
             Self::Agency(change) => change.apply(tx),
             Self::Domain(change) => change.apply(tx),
@@ -68,6 +86,11 @@ impl Change {
             Self::Password(change) => change.apply(tx, hashed),
             Self::AppPassword(change) => change.apply(tx, hashed),
             Self::Queue(change) => change.apply(tx),
+            Self::Hold(change) => change.apply(tx, who),
+            Self::Mailbox(change) => change.apply(tx),
+            Self::Message(_) => Err(Error::Invalid(
+                "messages are brought back as a whole, not as one change".to_owned(),
+            )),
         }
     }
 }

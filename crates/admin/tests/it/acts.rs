@@ -213,6 +213,7 @@ async fn settings_are_changed_one_by_one() {
             parent,
             sessions,
             foreign_targets,
+            undelete_days: None,
         })
     };
     desk.done(set(

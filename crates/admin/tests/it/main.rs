@@ -9,6 +9,7 @@ mod mail;
 mod restore;
 mod socket;
 mod store;
+mod undelete;
 
 use congvu_admin::audit::Who;
 use congvu_admin::change::{

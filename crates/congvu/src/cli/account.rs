@@ -138,6 +138,13 @@ impl Set {
     }
 }
 
+fn number(text: &str) -> Result<u64, String> {
+    let digits = text.strip_prefix('A').unwrap_or(text);
+    digits
+        .parse()
+        .map_err(|_| "give a number such as A12".to_owned())
+}
+
 fn kind(text: &str) -> Result<Kind, String> {
     match text {
         "person" => Ok(Kind::Person),
@@ -171,6 +178,28 @@ pub(crate) enum Verb {
     Disable(Which),
     /// Remove an account. Its messages stay for the undelete window.
     Remove(Which),
+    /// List removed accounts that can be brought back.
+    ListRemoved,
+    /// Bring a removed account back with its mailboxes. Passwords, aliases, groups and operators do not come
+    /// back; without a password option it has none.
+    Restore {
+        /// The address it had.
+        address: String,
+        /// Its number in the listing, when several had the address: A12.
+        #[arg(long, value_name = "NUMBER", value_parser = number)]
+        number: Option<u64>,
+        /// Under another address.
+        #[arg(long, value_name = "ADDRESS")]
+        to: Option<String>,
+        /// Code of another agency.
+        #[arg(long, value_name = "CODE")]
+        agency: Option<String>,
+        /// Past the limits of domain and agency.
+        #[arg(long)]
+        exceed_quota: bool,
+        #[command(flatten)]
+        password: Source,
+    },
     /// Create all accounts of a CSV file, or none.
     ///
     /// The first line names the columns: address (required), kind (person or post), name, agency, quota_mb,
@@ -199,6 +228,23 @@ impl Verb {
             Self::Enable(which) => enable(which),
             Self::Disable(which) => disable(which),
             Self::Remove(which) => remove(which, None),
+            Self::ListRemoved => Plan::List(Query::RemovedAccounts { after: None }),
+            Self::Restore {
+                address,
+                number,
+                to,
+                agency,
+                exceed_quota,
+                password,
+            } => Change::Account(AccountChange::Restore {
+                address,
+                number,
+                to,
+                agency,
+                exceed_quota,
+                password: password.read(|| Ok(NewPassword::None))?,
+            })
+            .into(),
             Self::Import { file, dry_run } => {
                 let csv = Plain(Secret::new(read_file(&file, IMPORT_OCTETS)?));
                 if std::str::from_utf8(csv.0.expose()).is_err() {

@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use congvu_admin::change::{AgencyChange, Setting};
 use congvu_admin::{Change, Query};
+use congvu_directory::retention::MOST_DAYS;
 
 use super::Plan;
 
@@ -59,6 +60,10 @@ pub(crate) enum Verb {
         /// inherit. Targets that exist stay.
         #[arg(long, value_name = "yes|no|inherit", value_parser = yes_no)]
         foreign_targets: Option<Setting<bool>>,
+        /// For how many days deleted messages, mailboxes and accounts here and below can be brought back: 0 to
+        /// 3650, "inherit" for what holds above (30 where nothing does).
+        #[arg(long, value_name = "DAYS|inherit", value_parser = days)]
+        undelete_days: Option<Setting<u16>>,
     },
     /// Let the accounts of an agency work again.
     Enable {
@@ -84,6 +89,18 @@ fn sessions(text: &str) -> Result<Setting<u32>, String> {
             .parse()
             .map(Setting::Is)
             .map_err(|_| "give a whole number or \"inherit\"".to_owned()),
+    }
+}
+
+fn days(text: &str) -> Result<Setting<u16>, String> {
+    match text {
+        "inherit" => Ok(Setting::Inherit),
+        number => number
+            .parse()
+            .ok()
+            .filter(|days| *days <= MOST_DAYS)
+            .map(Setting::Is)
+            .ok_or_else(|| format!("give a number of days, 0 to {MOST_DAYS}, or \"inherit\"")),
     }
 }
 
@@ -115,6 +132,7 @@ impl Verb {
                 root,
                 sessions,
                 foreign_targets,
+                undelete_days,
             } => {
                 let parent = if root {
                     Some(Setting::Inherit)
@@ -127,6 +145,7 @@ impl Verb {
                     parent,
                     sessions,
                     foreign_targets,
+                    undelete_days,
                 }
             }
             Self::Enable { code } => AgencyChange::Enable { code },

@@ -18,12 +18,13 @@ mod server;
 pub(crate) mod spam;
 pub(crate) mod store;
 mod table;
+mod undelete;
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use congvu_admin::{Connection, Query, Reason, Refusal, Reply, Request};
+use congvu_admin::{Connection, DeletedQuery, Query, Reason, Refusal, Reply, Request};
 use congvu_store::Options;
 
 use crate::config::Config;
@@ -71,6 +72,15 @@ pub(crate) enum Noun {
     /// Mail that waits to be sent to other servers.
     #[command(subcommand)]
     Queue(server::QueueVerb),
+    /// Deleted messages: find them, bring them back.
+    #[command(subcommand)]
+    Message(undelete::MessageVerb),
+    /// Deleted mailboxes: find them, bring them back.
+    #[command(subcommand)]
+    Mailbox(undelete::MailboxVerb),
+    /// Holds: what must be kept whatever is deleted.
+    #[command(subcommand)]
+    Hold(undelete::HoldVerb),
     /// Who did what: every administrative act.
     Audit(server::AuditArgs),
     /// What the server is and does.
@@ -89,6 +99,10 @@ enum Plan {
     List(Query),
     /// The first so many of a listing.
     Some(Query, usize),
+    /// A listing of deleted messages.
+    ListDeleted(DeletedQuery),
+    /// Bringing messages back.
+    Undelete(undelete::Undelete),
 }
 
 impl From<Query> for Plan {
@@ -120,6 +134,9 @@ impl Noun {
             Self::Password(verb) => verb.plan(),
             Self::AppPassword(verb) => Ok(verb.plan()),
             Self::Queue(verb) => Ok(verb.plan()),
+            Self::Message(verb) => verb.plan(zone),
+            Self::Mailbox(verb) => Ok(verb.plan()),
+            Self::Hold(verb) => Ok(verb.plan()),
             Self::Audit(args) => args.plan(zone),
             Self::Status => Ok(Plan::Do(vec![Request::Status])),
             Self::Reload => Ok(Plan::Do(vec![Request::Reload])),
@@ -187,6 +204,8 @@ async fn execute(
         }
         Plan::List(query) => output.reply(&list(connection, query, usize::MAX).await?),
         Plan::Some(query, limit) => output.reply(&list(connection, query, limit).await?),
+        Plan::ListDeleted(query) => undelete::list(connection, query, output).await?,
+        Plan::Undelete(wanted) => undelete::undelete(connection, wanted, output).await?,
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::amount::{size, time};
 use super::table::{Table, plain};
+use super::undelete;
 
 /// How to print.
 pub(super) struct Output {
@@ -77,7 +78,7 @@ impl Output {
         }
     }
 
-    fn time(&self, at: Timestamp) -> String {
+    pub(super) fn time(&self, at: Timestamp) -> String {
         time(at, self.zone)
     }
 
@@ -127,6 +128,12 @@ impl Output {
                 table.to_string()
             }
             Reply::QueueEntry(detail) => self.queue_entry(detail),
+            Reply::Holds(all) => undelete::holds(self, all),
+            Reply::RemovedAccounts(page) => undelete::accounts(self, &page.entries),
+            Reply::DeletedMailboxes(page) => undelete::mailboxes(self, &page.entries),
+            Reply::DeletedMessages(page) => undelete::messages(self, &page.entries),
+            Reply::Undeleted(view) => undelete::undeleted(view),
+            Reply::Purged(swept) => undelete::purged(swept),
             Reply::Audit(page) => {
                 let mut table =
                     Table::new(&["TIME", "WHO", "ACT", "CONCERNING", "RESULT", "ARGUMENTS"]);
@@ -175,6 +182,10 @@ impl Output {
                 from(agency.policy.foreign_targets.is_some())
             )
         });
+        let days = policy.undelete_days.map(|days| {
+            let own = agency.policy.undelete_days.is_some();
+            format!("{days} days{}", from(own))
+        });
         let sheet = Sheet::default()
             .line("code", &agency.code)
             .line("name", &agency.name)
@@ -182,6 +193,7 @@ impl Output {
             .line("state", state(agency.enabled, agency.active))
             .line("sessions", sessions.unwrap_or_default())
             .line("foreign targets", foreign.unwrap_or_default())
+            .line("deleted mail kept", days.unwrap_or_default())
             .list("agencies", &agency.agencies)
             .line("created", self.time(agency.created));
         quota(sheet, &agency.usage).text()
@@ -212,6 +224,11 @@ impl Output {
             .iter()
             .map(|app| app.name.clone())
             .collect();
+        let holds: Vec<String> = detail
+            .holds
+            .iter()
+            .map(|hold| format!("by hold {} on {} ({})", hold.id, hold.name, hold.reason))
+            .collect();
         let sheet = Sheet::default()
             .line("address", &account.address)
             .line("kind", kind(account))
@@ -225,6 +242,7 @@ impl Output {
             .list("operators", &detail.operators)
             .list("operates", &detail.operates)
             .list("postmaster of", &detail.postmaster_of)
+            .list("held", &holds)
             .line("object id", &account.id)
             .line("created", self.time(account.created));
         quota(sheet, &account.usage).text()

@@ -47,6 +47,8 @@ pub(crate) enum Verb {
     },
     /// Make the index anew from the log. The server must be stopped.
     Rebuild,
+    /// Forget now what is past its undelete window and under no hold, as the server does every hour.
+    Purge,
     /// Write every readable message as Maildir, whatever is broken. Changes nothing in the store.
     Salvage {
         /// A new or empty folder.
@@ -85,6 +87,11 @@ pub(crate) fn run(config: &Path, json: bool, verb: Verb) -> ExitCode {
                 };
                 show(json, &rebuilt, rebuild);
                 Ok(rebuilt.damaged.is_empty())
+            }
+            Verb::Purge => {
+                let swept = congvu_admin::store::purge(&site).await?;
+                show(json, &swept, super::undelete::purged);
+                Ok(true)
             }
             Verb::Salvage { to } => {
                 let done = congvu_admin::salvage::salvage(&site.data, &to, progress()).await?;

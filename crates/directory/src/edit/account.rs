@@ -1,6 +1,7 @@
 //! Accounts: persons and posts.
 
 use congvu_message::Address;
+use congvu_store::tx::Quota;
 use congvu_store::{AccountId, Read, Tx};
 
 use super::domain::OldName;
@@ -9,9 +10,11 @@ use crate::error::{Error, Result};
 use crate::find;
 use crate::name;
 use crate::record::{
-    Account, AddressKey, AgencyId, Child, Domain, Entry, Kind, Meaning, Target, Within,
+    Account, AddressKey, Agency, AgencyId, Child, Departed, Domain, Entry, Held, Kind, Meaning,
+    Target, Within,
 };
 use crate::resolve::{operated, operators};
+use crate::retention;
 
 /// A new account.
 #[derive(Debug, Clone)]
@@ -131,6 +134,7 @@ pub fn set_name(tx: &mut Tx<'_>, id: AccountId, display: &str) -> Result<Account
 pub fn set_agency(tx: &mut Tx<'_>, id: AccountId, agency: AgencyId) -> Result<Account> {
     let mut account = find::account_by_id(tx, id)?;
     find::agency_by_id(tx, agency)?;
+    super::hold::check_leaving(tx, Held::Account(id), account.agency, Some(agency))?;
     tx.delete::<Child>(&(account.agency, Within::Account(id)))?;
     account.agency = agency;
     put(tx, &account)?;
@@ -187,6 +191,52 @@ pub fn remove(tx: &mut Tx<'_>, id: AccountId) -> Result<Account> {
     tx.delete::<Child>(&(account.agency, Within::Account(id)))?;
     tx.delete::<Account>(&id)?;
     tx.remove_home(id)?;
+    retention::note(
+        tx,
+        &Departed {
+            account: account.clone(),
+            at: tx.now(),
+            days: None,
+        },
+    )?;
     touch(tx);
+    Ok(account)
+}
+
+/// Brings a removed account back: under its old address or another, in its old agency or another, with its
+/// number, its mailboxes as they were and its limits. Passwords, operators and places in groups and aliases
+/// do not come back: who had them may no longer be who should.
+pub fn restore(
+    tx: &mut Tx<'_>,
+    departed: &Departed,
+    address: Option<&Address>,
+    agency: Option<AgencyId>,
+    quota: Quota,
+) -> Result<Account> {
+    let old = &departed.account;
+    let own = old.address();
+    let address = address.unwrap_or(&own);
+    let local = name::local(&address.local)?;
+    let domain = own_domain(tx, &address.domain)?;
+    let agency = find::agency_by_id(tx, agency.unwrap_or(old.agency))?;
+    if tx.get::<Agency>(&old.agency)?.is_some() {
+        super::hold::check_leaving(tx, Held::Account(old.id), old.agency, Some(agency.id))?;
+    }
+    let account = Account {
+        local,
+        domain: domain.name,
+        agency: agency.id,
+        ..old.clone()
+    };
+    claim(
+        tx,
+        &account.local,
+        &account.domain,
+        Meaning::Account(account.id),
+    )?;
+    put(tx, &account)?;
+    let ledgers = find::ledgers(tx, &account)?;
+    tx.undelete_home(account.id, &ledgers, quota)?;
+    retention::forget(tx, departed)?;
     Ok(account)
 }

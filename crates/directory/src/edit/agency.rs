@@ -6,7 +6,8 @@ use super::{REWRITES, new_ledger, recharge, touch};
 use crate::error::{Error, Result};
 use crate::find;
 use crate::name::{self, fold};
-use crate::record::{Account, Agency, AgencyCode, AgencyId, Child, Policy, Within};
+use crate::record::{Account, Agency, AgencyCode, AgencyId, Child, Held, Policy, Within};
+use crate::retention;
 
 /// A new agency.
 #[derive(Debug, Clone, Default)]
@@ -91,6 +92,15 @@ pub fn set_name(tx: &mut Tx<'_>, id: AgencyId, display: &str) -> Result<Agency> 
 
 /// Changes the prescriptions.
 pub fn set_policy(tx: &mut Tx<'_>, id: AgencyId, policy: Policy) -> Result<Agency> {
+    if policy
+        .undelete_days
+        .is_some_and(|days| days > retention::MOST_DAYS)
+    {
+        return Err(Error::Invalid(format!(
+            "deleted mail can be kept for at most {} days; put a hold on what must be kept longer",
+            retention::MOST_DAYS
+        )));
+    }
     let mut agency = find::agency_by_id(tx, id)?;
     agency.policy = policy;
     tx.put(&agency)?;
@@ -125,6 +135,7 @@ pub fn set_parent(tx: &mut Tx<'_>, id: AgencyId, parent: Option<AgencyId>) -> Re
             )));
         }
     }
+    super::hold::check_leaving(tx, Held::Agency(id), id, parent)?;
     if let Some(old) = agency.parent {
         tx.delete::<Child>(&(old, Within::Agency(id)))?;
     }
@@ -215,6 +226,13 @@ pub fn remove(tx: &mut Tx<'_>, id: AgencyId) -> Result<Agency> {
             agency.code
         )));
     }
+    if let Some(hold) = retention::holds_on(tx, Held::Agency(id))?.first() {
+        return Err(Error::InUse(format!(
+            "hold {} stands on agency {}; take it off first (congvu hold remove {})",
+            hold.id, agency.code, hold.id
+        )));
+    }
+    retention::leave_agency(tx, id)?;
     if let Some(parent) = agency.parent {
         tx.delete::<Child>(&(parent, Within::Agency(id)))?;
     }

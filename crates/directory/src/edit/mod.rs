@@ -10,6 +10,7 @@ pub mod alias;
 pub mod credential;
 pub mod domain;
 pub mod group;
+pub mod hold;
 #[cfg(test)]
 mod model_tests;
 pub mod operator;

@@ -1,9 +1,9 @@
 //! Agencies: ministry, province, commune … a tree of any depth.
 
-use congvu_store::{LedgerId, Timestamp};
+use congvu_store::{LedgerId, Record, Table, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{id, record};
+use super::{id, pack, unpack};
 
 id!(/// An agency, for ever: never reused, not changed by renames.
     AgencyId);
@@ -16,6 +16,10 @@ pub struct Policy {
     pub sessions: Option<u32>,
     /// Whether aliases and groups may be given targets outside this server; what exists stays.
     pub foreign_targets: Option<bool>,
+    /// For how many days deleted messages, mailboxes and accounts can be brought back; 0 = not at all. At most
+    /// [`crate::retention::MOST_DAYS`].
+    #[serde(default)]
+    pub undelete_days: Option<u16>,
 }
 
 /// One agency.
@@ -39,6 +43,61 @@ pub struct Agency {
     pub created: Timestamp,
 }
 
-record!(Agency, "agency", Agency, AgencyId, |this| this.id, |key| {
-    key.0.to_be_bytes().to_vec()
-});
+/// Prescriptions as version 1 had them.
+#[derive(Serialize, Deserialize)]
+pub(super) struct PolicyV1 {
+    pub(super) sessions: Option<u32>,
+    pub(super) foreign_targets: Option<bool>,
+}
+
+/// An agency as version 1 had it.
+#[derive(Serialize, Deserialize)]
+pub(super) struct AgencyV1 {
+    pub(super) id: AgencyId,
+    pub(super) parent: Option<AgencyId>,
+    pub(super) code: String,
+    pub(super) name: String,
+    pub(super) ledger: LedgerId,
+    pub(super) enabled: bool,
+    pub(super) policy: PolicyV1,
+    pub(super) created: Timestamp,
+}
+
+impl From<AgencyV1> for Agency {
+    fn from(old: AgencyV1) -> Self {
+        Self {
+            id: old.id,
+            parent: old.parent,
+            code: old.code,
+            name: old.name,
+            ledger: old.ledger,
+            enabled: old.enabled,
+            policy: Policy {
+                sessions: old.policy.sessions,
+                foreign_targets: old.policy.foreign_targets,
+                undelete_days: None,
+            },
+            created: old.created,
+        }
+    }
+}
+
+impl Record for Agency {
+    const TABLE: Table = Table::Agency;
+    type Key = AgencyId;
+    fn key(&self) -> AgencyId {
+        self.id
+    }
+    fn key_octets(key: &AgencyId) -> Vec<u8> {
+        key.0.to_be_bytes().to_vec()
+    }
+    fn encode(&self) -> Vec<u8> {
+        pack(2, self)
+    }
+    fn decode(_key: &[u8], value: &[u8]) -> congvu_store::Result<Self> {
+        if value.first() == Some(&1) {
+            return unpack::<AgencyV1>("agency", 1, value).map(Self::from);
+        }
+        unpack("agency", 2, value)
+    }
+}

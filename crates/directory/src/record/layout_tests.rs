@@ -29,7 +29,7 @@ fn line<R: Record + PartialEq>(name: &str, record: &R, text: &mut String) {
 
 #[test]
 #[allow(clippy::too_many_lines, reason = "one record after another")]
-fn octets_are_those_of_version_1() {
+fn octets_are_those_of_the_newest_versions() {
     let (account, post, group, agency) = (AccountId(258), AccountId(3), GroupId(4), AgencyId(5));
     let at = Timestamp(1_000);
     let foreign = Target::Address {
@@ -42,6 +42,7 @@ fn octets_are_those_of_version_1() {
     let policy = Policy {
         sessions: Some(9),
         foreign_targets: Some(false),
+        undelete_days: Some(400),
     };
     line(
         "agency",
@@ -189,9 +190,71 @@ fn octets_are_those_of_version_1() {
             all,
         );
     }
+    let departed = Departed {
+        account: Account {
+            id: account,
+            kind: Kind::Person,
+            local: "An".into(),
+            domain: "xa.test".into(),
+            name: "An".into(),
+            agency,
+            ledger: LedgerId(8),
+            enabled: true,
+            created: at,
+        },
+        at,
+        days: Some(30),
+    };
+    line("departed", &departed, all);
+    line(
+        "departed name",
+        &DepartedName {
+            address: AddressKey::new("xa.test", "An"),
+            account,
+        },
+        all,
+    );
+    for on in [
+        Held::Account(account),
+        Held::Mailbox(account, congvu_store::MailboxId(77)),
+        Held::Agency(agency),
+    ] {
+        line(
+            "hold",
+            &Hold {
+                id: HoldId(2),
+                on,
+                name: "An".into(),
+                reason: "12/KT".into(),
+                by: "root".into(),
+                at,
+            },
+            all,
+        );
+    }
     assert_eq!(
         text,
         include_str!("layout_v1.txt"),
         "octets have changed:\n{text}"
     );
+}
+
+/// Agencies had one prescription less.
+#[test]
+fn an_agency_of_version_1_is_read() {
+    let old = b"\x01\x05\x01\x01\x03H29\x03X\xc3\xa3\x06\x01\x01\x09\x01\x00\xd0\x0f";
+    let agency = Agency::decode(&[], old).unwrap();
+    assert_eq!(
+        (agency.id, agency.code.as_str(), agency.name.as_str()),
+        (AgencyId(5), "H29", "Xã")
+    );
+    assert_eq!(
+        agency.policy,
+        Policy {
+            sessions: Some(9),
+            foreign_targets: Some(false),
+            undelete_days: None,
+        }
+    );
+    assert_eq!(agency.created, Timestamp(1_000));
 }

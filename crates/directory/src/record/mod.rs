@@ -8,8 +8,10 @@ mod account;
 mod address;
 mod agency;
 mod credential;
+mod departed;
 mod domain;
 mod group;
+mod hold;
 mod index;
 #[cfg(test)]
 mod layout_tests;
@@ -21,8 +23,11 @@ pub use agency::{Agency, AgencyId, Policy};
 pub(crate) use credential::Pepper;
 pub use credential::{Credential, CredentialId, Keyring, MAIN};
 
+pub use departed::Departed;
+pub(crate) use departed::DepartedName;
 pub use domain::Domain;
 pub use group::{Group, GroupId, Member};
+pub use hold::{Held, Hold, HoldId};
 pub(crate) use index::{AgencyCode, Child, Reference, Referrer, Within};
 pub(crate) use operator::{Operates, Operator};
 

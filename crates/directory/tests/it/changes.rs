@@ -77,7 +77,7 @@ async fn agencies_are_a_tree() {
     );
     let sessions = |n| Policy {
         sessions: Some(n),
-        foreign_targets: None,
+        ..Policy::default()
     };
     world
         .change(move |tx| agency::set_policy(tx, tinh, sessions(5)))
@@ -299,7 +299,7 @@ async fn forwarding_outside_can_be_forbidden_from_above() {
     world.alias("before@xa.test", &["x@elsewhere.test"]).await;
     let strict = Policy {
         foreign_targets: Some(false),
-        sessions: None,
+        ..Policy::default()
     };
     world
         .change(move |tx| agency::set_policy(tx, xa, strict))

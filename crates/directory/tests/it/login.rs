@@ -434,7 +434,7 @@ async fn sessions_are_counted_and_limited() {
     let xa = world.agency;
     let four = Policy {
         sessions: Some(4),
-        foreign_targets: None,
+        ..Policy::default()
     };
     world
         .change(move |tx| agency::set_policy(tx, xa, four))

@@ -5,6 +5,7 @@
 mod addresses;
 mod changes;
 mod login;
+mod retention;
 mod send_as;
 
 use congvu_directory::edit::account::{self, NewAccount};

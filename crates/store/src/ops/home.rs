@@ -163,7 +163,7 @@ impl Tx<'_> {
 }
 
 /// A ledger charged twice would count double.
-fn check_ledgers(ledgers: &[LedgerId]) -> Result<()> {
+pub(super) fn check_ledgers(ledgers: &[LedgerId]) -> Result<()> {
     let twice = ledgers
         .iter()
         .enumerate()

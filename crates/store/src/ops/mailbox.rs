@@ -11,7 +11,7 @@ use crate::ops::home::Sums;
 use crate::tx::{Read, Tx, home, mailbox_ids};
 
 /// Most mailboxes an account: LIST of all of them stays under a second.
-const MAILBOXES: u32 = 10_000;
+pub(super) const MAILBOXES: u32 = 10_000;
 
 /// The sequence that UIDVALIDITY comes from. Seeded with the time of the store's creation; every
 /// mailbox of the store, also one created again under an old name, gets a new and larger one.
@@ -78,7 +78,8 @@ impl Tx<'_> {
         })
     }
 
-    /// Deletes a mailbox without children; its messages go to the undelete window.
+    /// Deletes a mailbox without children; its messages go to the undelete window. One that never held a
+    /// message leaves nothing behind.
     pub fn delete_mailbox(&mut self, account: AccountId, name: &str) -> Result<()> {
         let name = name::canonical(name)?;
         self.whole(|tx| {
@@ -99,7 +100,11 @@ impl Tx<'_> {
             )?;
             home.mailboxes = home.mailboxes.saturating_sub(1);
             tx.put_home(account, &home)?;
+            let (id, used) = (mailbox.id, mailbox.uidnext > Uid(1));
             tx.remove_mailbox(mailbox)?;
+            if !used {
+                tx.erase(keys::removed(account, tx.number, id));
+            }
             tx.touch(Topic::Account(account));
             Ok(())
         })
@@ -141,7 +146,7 @@ impl Tx<'_> {
         Ok(first)
     }
 
-    fn create_parents(&mut self, account: AccountId, name: &str) -> Result<()> {
+    pub(super) fn create_parents(&mut self, account: AccountId, name: &str) -> Result<()> {
         for parent in name::parents(name) {
             if self.raw_id(account, parent)?.is_none() {
                 self.create_one(account, parent.to_owned(), None)?;

@@ -22,8 +22,9 @@ const KEYWORD: usize = 128;
 #[derive(serde::Serialize, serde::Deserialize)]
 pub(crate) struct Expunged {
     /// When it went, milliseconds.
-    at: i64,
-    /// It alone, as a leaf.
+    pub(crate) at: i64,
+    /// It alone, as a leaf; an empty leaf when it was brought back. Under UID 0 always empty: a mark that
+    /// records of this transaction and of older ones were purged.
     pub(crate) message: Vec<u8>,
 }
 
@@ -224,7 +225,7 @@ impl Tx<'_> {
     }
 
     /// Gives a message its UID and writes it; the mailbox's counters are written by the caller.
-    fn place(&mut self, mailbox: &mut Mailbox, mut message: Message) -> Result<Message> {
+    pub(super) fn place(&mut self, mailbox: &mut Mailbox, mut message: Message) -> Result<Message> {
         message.uid = mailbox.uidnext;
         mailbox.uidnext = Uid(mailbox
             .uidnext
@@ -255,7 +256,7 @@ impl Tx<'_> {
     }
 
     /// Takes a message out of its leaf.
-    fn erase_message(&mut self, mailbox: &Mailbox, uid: Uid) -> Result<()> {
+    pub(super) fn erase_message(&mut self, mailbox: &Mailbox, uid: Uid) -> Result<()> {
         let key = keys::leaf(mailbox.id, uid);
         let mut messages = self.leaf(&key)?;
         messages.retain(|message| message.uid != uid);
@@ -286,7 +287,11 @@ impl Tx<'_> {
     }
 
     /// Indexes of keyword names, ascending; new names get the next index.
-    fn keyword_indexes(&mut self, mailbox: &mut Mailbox, names: &[String]) -> Result<Vec<u16>> {
+    pub(super) fn keyword_indexes(
+        &mut self,
+        mailbox: &mut Mailbox,
+        names: &[String],
+    ) -> Result<Vec<u16>> {
         let known = mailbox.keywords.len();
         let mut indexes = Vec::with_capacity(names.len());
         for name in names {
@@ -324,7 +329,7 @@ fn keyword_index(mailbox: &Mailbox, name: &str) -> Option<u16> {
     u16::try_from(index).ok()
 }
 
-fn keyword_names(mailbox: &Mailbox, message: &Message) -> Vec<String> {
+pub(super) fn keyword_names(mailbox: &Mailbox, message: &Message) -> Vec<String> {
     message
         .keywords
         .iter()
@@ -346,7 +351,7 @@ fn count(mailbox: &mut Mailbox, message: &Message) {
 }
 
 /// Takes a message's flags from the counters.
-fn uncount(mailbox: &mut Mailbox, message: &Message) {
+pub(super) fn uncount(mailbox: &mut Mailbox, message: &Message) {
     mailbox.unseen = mailbox
         .unseen
         .saturating_sub(u32::from(!message.flags.contains(Flags::SEEN)));

@@ -4,6 +4,10 @@
 mod home;
 mod mailbox;
 mod message;
+mod purge;
+mod undelete;
 
 pub(crate) use mailbox::UIDVALIDITY;
 pub(crate) use message::Expunged;
+pub use purge::Purged;
+pub use undelete::Undeleted;

@@ -10,4 +10,5 @@ mod kill;
 mod mailboxes;
 mod messages;
 mod model;
+mod undelete;
 mod world;

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use congvu_store::deleted::{DeletedId, DeletedMessage, DeletedRead as _};
 use congvu_store::tx::Quota;
-use congvu_store::{Error, FlagChange, Flags, MailboxId, NewMessage, Store, Uid};
+use congvu_store::{Error, FlagChange, Flags, MailboxId, ModSeq, NewMessage, Store, Uid};
 
 use crate::world::{ACCOUNT, Dump, LEDGER, copy, dump, octets, open, other_boot, store};
 
@@ -28,6 +29,10 @@ struct Box {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Model {
     boxes: BTreeMap<String, Box>,
+    /// Expunged letters that can be brought back, by mailbox and UID.
+    expunged: BTreeMap<(MailboxId, u32), Letter>,
+    /// Deleted mailboxes with their last name.
+    removed: Vec<(String, Box)>,
     /// Highest UIDVALIDITY ever seen.
     highest: u32,
 }
@@ -64,7 +69,7 @@ impl World {
     }
 
     async fn step(&mut self) {
-        match self.random.u8(0..14) {
+        match self.random.u8(0..20) {
             0..5 => self.append().await,
             5..8 => self.flag().await,
             8 => self.expunge().await,
@@ -72,6 +77,10 @@ impl World {
             10 => self.create().await,
             11 => self.rename().await,
             12 => self.delete().await,
+            13 | 14 => self.undelete().await,
+            15 | 16 => self.undelete_mailbox().await,
+            17 => self.purge().await,
+            18 => self.purge_mailbox().await,
             _ => self.fail().await,
         }
     }
@@ -169,11 +178,13 @@ impl World {
             .await
             .unwrap();
         let letters = &mut self.model.boxes.get_mut(&name).unwrap().letters;
-        let expected: Vec<Uid> = uids
-            .into_iter()
-            .filter(|uid| letters.remove(uid).is_some())
-            .map(Uid)
-            .collect();
+        let mut expected = Vec::new();
+        for uid in uids {
+            if let Some(letter) = letters.remove(&uid) {
+                self.model.expunged.insert((id, uid), letter);
+                expected.push(Uid(uid));
+            }
+        }
         assert_eq!(gone, expected);
     }
 
@@ -207,9 +218,11 @@ impl World {
         }
         if moves {
             let source = self.model.boxes.get_mut(&from).unwrap();
-            source
-                .letters
-                .retain(|uid, _| !expected.iter().any(|(old, _)| old.0 == *uid));
+            for (old, _) in &expected {
+                if let Some(letter) = source.letters.remove(&old.0) {
+                    self.model.expunged.insert((source.id, old.0), letter);
+                }
+            }
         }
         assert_eq!(pairs, expected);
     }
@@ -264,9 +277,11 @@ impl World {
         } else if from == "INBOX" {
             renamed.unwrap();
             self.learn(to).await;
-            let letters = std::mem::take(&mut self.model.boxes.get_mut("INBOX").unwrap().letters);
+            let inbox = self.model.boxes.get_mut("INBOX").unwrap();
+            let (letters, id) = (std::mem::take(&mut inbox.letters), inbox.id);
             let target = self.model.boxes.get_mut(to).unwrap();
-            for letter in letters.into_values() {
+            for (uid, letter) in letters {
+                self.model.expunged.insert((id, uid), letter.clone());
                 target.letters.insert(target.uidnext, letter);
                 target.uidnext += 1;
             }
@@ -302,9 +317,171 @@ impl World {
             other => {
                 other.unwrap();
                 assert!(!has_children && name != "INBOX");
-                self.model.boxes.remove(&name);
+                let gone = self.model.boxes.remove(&name).unwrap();
+                if gone.uidnext > 1 {
+                    self.model.removed.push((name, gone));
+                }
             }
         }
+    }
+
+    /// What the store says was deleted from a mailbox, against the model.
+    async fn deleted(&self, id: MailboxId) -> Vec<DeletedMessage> {
+        let found = self
+            .store
+            .read(move |tx| {
+                let removed = tx.deleted_mailbox(ACCOUNT, id)?;
+                let (mut all, mut after) = (Vec::new(), None);
+                loop {
+                    let page = tx.deleted_messages(id, removed.as_ref(), after, 7)?;
+                    all.extend(page.messages);
+                    after = page.next;
+                    if after.is_none() {
+                        return Ok::<_, Error>(all);
+                    }
+                }
+            })
+            .await
+            .unwrap();
+        let mut seen: Vec<u32> = found.iter().map(|one| one.id.uid.0).collect();
+        seen.sort_unstable();
+        let of_mailbox = self
+            .model
+            .expunged
+            .range((id, 0)..=(id, u32::MAX))
+            .map(|((_, uid), _)| *uid);
+        let with_it = self.model.removed.iter().filter(|(_, gone)| gone.id == id);
+        let mut expected: Vec<u32> = of_mailbox
+            .chain(with_it.flat_map(|(_, gone)| gone.letters.keys().copied()))
+            .collect();
+        expected.sort_unstable();
+        assert_eq!(seen, expected, "deleted from mailbox {id}");
+        found
+    }
+
+    /// Brings some messages back, of a mailbox that is there or was deleted.
+    async fn undelete(&mut self) {
+        let live = self
+            .model
+            .boxes
+            .iter()
+            .map(|(name, one)| (name.clone(), one.id));
+        let gone = self
+            .model
+            .removed
+            .iter()
+            .map(|(name, one)| (name.clone(), one.id));
+        let all: Vec<(String, MailboxId)> = live.chain(gone).collect();
+        let (name, id) = self.random.choice(all).unwrap();
+        let found = self.deleted(id).await;
+        let mut wanted: Vec<DeletedId> = found.iter().map(|one| one.id).collect();
+        wanted.retain(|_| self.random.bool());
+        let into = self.random.bool().then(|| self.name());
+        let (ids, target) = (wanted.clone(), into.clone());
+        let done = self
+            .store
+            .transact(move |tx| tx.undelete(ACCOUNT, &ids, target.as_deref(), Quota::Enforce))
+            .await
+            .unwrap();
+        assert!(done.missing.is_empty(), "{done:?}");
+        let to = into.unwrap_or(name);
+        if !wanted.is_empty() {
+            self.learn(&to).await;
+        }
+        let mut expected = Vec::new();
+        for one in wanted {
+            let letter = if one.modseq.0 == 0 {
+                let mut gone = self.model.removed.iter_mut();
+                let (_, gone) = gone.find(|(_, gone)| gone.id == id).unwrap();
+                gone.letters.remove(&one.uid.0)
+            } else {
+                self.model.expunged.remove(&(id, one.uid.0))
+            };
+            let mut letter = letter.unwrap();
+            letter.flags = letter.flags.without(Flags::DELETED);
+            let target = self.model.boxes.get_mut(&to).unwrap();
+            target.letters.insert(target.uidnext, letter);
+            expected.push((one, target.id, Uid(target.uidnext)));
+            target.uidnext += 1;
+        }
+        assert_eq!(done.placed, expected);
+    }
+
+    /// Brings a deleted mailbox back.
+    async fn undelete_mailbox(&mut self) {
+        if self.model.removed.is_empty() {
+            return;
+        }
+        let at = self.random.usize(0..self.model.removed.len());
+        let (name, mut gone) = self.model.removed.swap_remove(at);
+        let id = gone.id;
+        let revived = self
+            .store
+            .transact(move |tx| tx.undelete_mailbox(ACCOUNT, id, None, Quota::Enforce))
+            .await
+            .unwrap();
+        if self.model.boxes.contains_key(&name) {
+            assert!(
+                revived.name.starts_with(&format!("{name} (")),
+                "{revived:?}"
+            );
+        } else {
+            assert_eq!(revived.name, name);
+        }
+        if revived.uidvalidity.0 != gone.uidvalidity {
+            assert!(revived.uidvalidity.0 > self.model.highest);
+            self.model.highest = revived.uidvalidity.0;
+        }
+        gone.uidvalidity = revived.uidvalidity.0;
+        self.model.boxes.insert(revived.name.clone(), gone);
+        self.learn(&revived.name).await;
+    }
+
+    /// Forgets all that was expunged from a mailbox.
+    async fn purge(&mut self) {
+        let name = self.name();
+        let id = self.model.boxes[&name].id;
+        let most = self.random.usize(1..50);
+        let mut messages = 0;
+        loop {
+            let page = self
+                .store
+                .transact(move |tx| tx.purge_expunged(id, ModSeq(u64::MAX), most))
+                .await
+                .unwrap();
+            messages += page.messages;
+            if page.done {
+                break;
+            }
+        }
+        let before = self.model.expunged.len();
+        self.model.expunged.retain(|(mailbox, _), _| *mailbox != id);
+        let gone = before - self.model.expunged.len();
+        assert_eq!(messages, gone as u64);
+    }
+
+    /// Forgets a deleted mailbox.
+    async fn purge_mailbox(&mut self) {
+        let removals = self
+            .store
+            .read(|tx| tx.removals(None, 1_000))
+            .await
+            .unwrap();
+        assert_eq!(removals.len(), self.model.removed.len());
+        let Some(removal) = self.random.choice(removals) else {
+            return;
+        };
+        let most = self.random.usize(1..50);
+        while !self
+            .store
+            .transact(move |tx| tx.purge_mailbox(removal, most))
+            .await
+            .unwrap()
+            .done
+        {}
+        let id = removal.mailbox;
+        self.model.removed.retain(|(_, gone)| gone.id != id);
+        self.model.expunged.retain(|(mailbox, _), _| *mailbox != id);
     }
 
     /// A transaction that fails after doing much.
@@ -335,7 +512,27 @@ impl World {
         );
     }
 
+    /// All that can be brought back is listed, and its octets are there.
+    async fn compare_deleted(&self) {
+        let live = self.model.boxes.values().map(|one| one.id);
+        let gone = self.model.removed.iter().map(|(_, one)| one.id);
+        for id in live.chain(gone).collect::<Vec<_>>() {
+            for one in self.deleted(id).await {
+                let letter = match one.id.modseq.0 {
+                    0 => self.model.removed.iter().find_map(|(_, gone)| {
+                        gone.letters.get(&one.id.uid.0).filter(|_| gone.id == id)
+                    }),
+                    _ => self.model.expunged.get(&(id, one.id.uid.0)),
+                };
+                let letter = letter.unwrap();
+                assert_eq!(one.message.flags, letter.flags);
+                assert!(octets(&self.store, &one.message).await.unwrap() == letter.octets);
+            }
+        }
+    }
+
     async fn compare(&self) -> Dump {
+        self.compare_deleted().await;
         let seen = dump(&self.store).await;
         let names: Vec<&String> = seen
             .mailboxes
