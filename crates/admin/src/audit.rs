@@ -231,6 +231,19 @@ fn redact(value: &mut Value) {
     }
 }
 
+/// Removes records up to an instant, at most `most`; says how many.
+pub(crate) fn prune(tx: &mut Tx<'_>, upto: Timestamp, most: usize) -> Result<u64> {
+    let mut gone = 0;
+    for record in tx.scan::<Audit>(&[], &[], most)? {
+        if record.at > upto {
+            break;
+        }
+        tx.delete::<Audit>(&record.key())?;
+        gone += 1;
+    }
+    Ok(gone)
+}
+
 /// Records between two instants, oldest first.
 pub(crate) fn list<R: Read>(
     r: &R,

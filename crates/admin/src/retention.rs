@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use congvu_directory::{Directory, retention};
+use congvu_store::calendar::CalendarRead as _;
 use congvu_store::deleted::Removal;
 use congvu_store::{MailboxId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -42,8 +43,9 @@ impl Swept {
     }
 }
 
-/// Counts the days and forgets what is due, as long as it is polled: for the running server.
-pub async fn run(admin: Admin, who: Who) {
+/// Counts the days and forgets what is due, as long as it is polled: for the running server. Audit records are
+/// kept for `audit_days`; 0 = for ever.
+pub async fn run(admin: Admin, who: Who, audit_days: u32) {
     let directory = admin.directory();
     let mut counted = Instant::now();
     if let Err(error) = directory
@@ -82,7 +84,49 @@ pub async fn run(admin: Admin, who: Who) {
             ),
             Err(error) => tracing::warn!(%error, "deleted mail not forgotten; tried again later"),
         }
+        match prune(directory, &who, audit_days).await {
+            Ok(0) => {}
+            Ok(records) => tracing::info!(records, "old audit records removed"),
+            Err(error) => tracing::warn!(%error, "old audit records not removed"),
+        }
     }
+}
+
+/// Removes audit records that were kept for so many days, and leaves one about that.
+pub async fn prune(directory: &Directory, who: &Who, days: u32) -> Result<u64> {
+    let store = directory.store();
+    let upto = store
+        .read::<_, Error, _>(move |r| Ok(r.kept_since(days)?))
+        .await?;
+    let Some(upto) = upto.filter(|_| days > 0) else {
+        return Ok(0);
+    };
+    let mut records = 0;
+    loop {
+        let begun = Instant::now();
+        let gone = store
+            .transact::<_, Error, _>(move |tx| audit::prune(tx, upto, AT_ONCE))
+            .await?;
+        records += gone;
+        if gone < AT_ONCE as u64 {
+            break;
+        }
+        sleep(begun.elapsed()).await;
+    }
+    if records > 0 {
+        let described = Described {
+            act: "audit prune".to_owned(),
+            subject: String::new(),
+            arguments: serde_json::json!({ "records": records }).to_string(),
+        };
+        let who = who.clone();
+        store
+            .transact::<_, Error, _>(move |tx| {
+                audit::record_described(tx, &who, &described, "done")
+            })
+            .await?;
+    }
+    Ok(records)
 }
 
 /// Forgets all that is due, and leaves an audit record when that is anything.

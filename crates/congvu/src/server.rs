@@ -147,7 +147,7 @@ impl Server {
         let admin = Admin::serving(directory, facts, sender);
         let serving = admin.clone();
         let control = tokio::spawn(async move { control.serve(serving).await }).abort_handle();
-        let forgetting = retention::run(admin.clone(), Who::server());
+        let forgetting = retention::run(admin.clone(), Who::server(), config.audit.keep_days);
         let retention = tokio::spawn(forgetting).abort_handle();
         let path = path.to_owned();
         Ok(Self {
@@ -382,6 +382,7 @@ fn fixed(old: &Config, new: &Config) -> Vec<&'static str> {
         ("[control]", old.control != new.control),
         ("[[listener]]", old.listeners != new.listeners),
         ("[store]", old.store != new.store),
+        ("[audit]", old.audit != new.audit),
         ("log.format", old.log.format != new.log.format),
         (
             "access.unlimited",

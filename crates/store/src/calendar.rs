@@ -35,6 +35,13 @@ struct Count {
     wall: Timestamp,
 }
 
+/// The transaction under way when a day began, and its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Note {
+    number: ModSeq,
+    time: Timestamp,
+}
+
 /// How long things have been kept, for every reader.
 pub trait CalendarRead: Read {
     /// What was deleted up to this transaction has been kept for `days`; `None`: nothing has.
@@ -42,12 +49,13 @@ pub trait CalendarRead: Read {
         if days == 0 {
             return Ok(Some(ModSeq(u64::MAX)));
         }
-        let Some(day) = today(self)?.checked_sub(days) else {
-            return Ok(None);
-        };
-        self.raw(&keys::day(day))?
-            .map(|value| codec::decode("day", &value))
-            .transpose()
+        Ok(note_before(self, days)?.map(|note| note.number))
+    }
+
+    /// What bears the time of a transaction up to this has been kept for `days`; `None`: nothing has. 0 days
+    /// are no time at all.
+    fn kept_since(&self, days: u32) -> Result<Option<Timestamp>> {
+        Ok(note_before(self, days)?.map(|note| note.time))
     }
 
     /// Days for which what this transaction deleted has surely been kept.
@@ -58,10 +66,10 @@ pub trait CalendarRead: Read {
         while low < high {
             let middle = low + (high - low) / 2;
             let noted = self.raw(&keys::day(middle))?;
-            let noted: Option<ModSeq> = noted
+            let noted: Option<Note> = noted
                 .map(|value| codec::decode("day", &value))
                 .transpose()?;
-            if noted.is_some_and(|noted| noted < deleted) {
+            if noted.is_some_and(|noted| noted.number < deleted) {
                 low = middle + 1;
             } else {
                 high = middle;
@@ -72,6 +80,16 @@ pub trait CalendarRead: Read {
 }
 
 impl<T: Read + ?Sized> CalendarRead for T {}
+
+/// What was noted when the day began that is so many days back.
+fn note_before<R: Read + ?Sized>(read: &R, days: u32) -> Result<Option<Note>> {
+    let Some(day) = today(read)?.checked_sub(days) else {
+        return Ok(None);
+    };
+    read.raw(&keys::day(day))?
+        .map(|value| codec::decode("day", &value))
+        .transpose()
+}
 
 fn today<R: Read + ?Sized>(read: &R) -> Result<u32> {
     Ok(count(read)?.map_or(0, |count| count.day))
@@ -110,8 +128,11 @@ impl Tx<'_> {
     }
 
     fn note_day(&mut self, day: u32) -> Result<()> {
-        let number = self.modseq();
-        self.store(keys::day(day), &codec::encode(&number))
+        let note = Note {
+            number: self.modseq(),
+            time: self.now(),
+        };
+        self.store(keys::day(day), &codec::encode(&note))
     }
 
     /// No window reaches back this far.

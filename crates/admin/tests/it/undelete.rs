@@ -482,3 +482,28 @@ async fn what_is_held_is_not_forgotten() {
     desk.purge().await;
     assert_eq!(desk.acts().await.len(), acts.len());
 }
+
+#[tokio::test]
+async fn audit_records_go_when_their_days_are_over() {
+    let desk = Desk::furnished().await;
+    let directory = desk.admin.directory().clone();
+    let pass = |days: u64| {
+        directory.store().transact::<_, Error, _>(move |tx| {
+            Ok(tx.count_time(days * congvu_store::calendar::DAY, Timestamp(0))?)
+        })
+    };
+    let prune = |days| congvu_admin::retention::prune(&directory, &desk.who, days);
+    let before = desk.acts().await.len();
+    assert!(before > 0);
+    assert_eq!(prune(10).await.unwrap(), 0, "no calendar yet");
+    // What comes in the millisecond in which a day begins is as old as that day.
+    pass(0).await.unwrap();
+    pass(9).await.unwrap();
+    assert_eq!(prune(10).await.unwrap(), 0);
+    pass(1).await.unwrap();
+    assert_eq!(prune(0).await.unwrap(), 0, "for ever");
+    assert_eq!(prune(10).await.unwrap(), before as u64);
+    let left = desk.acts().await;
+    assert_eq!(left, [("audit prune".to_owned(), "done".to_owned())]);
+    assert_eq!(prune(10).await.unwrap(), 0);
+}

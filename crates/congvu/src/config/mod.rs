@@ -41,6 +41,7 @@ pub(crate) struct Config {
     pub(crate) queue: Queue,
     pub(crate) routes: Vec<Route>,
     pub(crate) store: Store,
+    pub(crate) audit: Audit,
 }
 
 /// Who we are and where our data is.
@@ -138,6 +139,13 @@ pub(crate) struct Store {
     pub(crate) scrub_rate: u64,
     /// From the end of a scrub to the next.
     pub(crate) scrub_every: Duration,
+}
+
+/// The record of administrative acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Audit {
+    /// Days for which a record is kept; 0 = for ever.
+    pub(crate) keep_days: u32,
 }
 
 /// Sizes and counts.

@@ -11,8 +11,8 @@ use tracing::Level;
 use super::reader::Section;
 use super::value;
 use super::{
-    Access, Config, Control, Dns, Kind, Limits, Listener, Log, LogFormat, PerAddress, Queue, Rate,
-    Rates, Route, Server, Store, Tls, TlsDemand, Way,
+    Access, Audit, Config, Control, Dns, Kind, Limits, Listener, Log, LogFormat, PerAddress, Queue,
+    Rate, Rates, Route, Server, Store, Tls, TlsDemand, Way,
 };
 
 /// Five mail programs of 2,000 people; some 40 kB each with TLS.
@@ -48,6 +48,7 @@ pub(super) fn config(root: &mut Section<'_>) -> Config {
         queue: root.section("queue", queue),
         routes: root.sections("route", route).unwrap_or_default(),
         store: root.section("store", store),
+        audit: root.section("audit", audit),
     }
 }
 
@@ -229,6 +230,8 @@ const SMALLEST_FILE: u64 = 64 * 1024;
 const SCRUB_RATE: u64 = 4 * 1024 * 1024;
 /// Decay is known within a week or two, long before the oldest backup is thrown away.
 const SCRUB_EVERY: Duration = Duration::from_hours(7 * 24);
+/// Five years: longer than most inquiries look back.
+const AUDIT_DAYS: u32 = 1_826;
 /// What the index needs to work at all.
 const SMALLEST_CACHE: u64 = 1024 * 1024;
 
@@ -246,6 +249,12 @@ fn store(section: &mut Section<'_>) -> Store {
         snapshot: section.get("snapshot-after", file, own.snapshot),
         scrub_rate: section.get("scrub-rate", value::size, SCRUB_RATE),
         scrub_every: section.get("scrub-every", value::duration, SCRUB_EVERY),
+    }
+}
+
+fn audit(section: &mut Section<'_>) -> Audit {
+    Audit {
+        keep_days: section.get("keep-days", value::days, AUDIT_DAYS),
     }
 }
 

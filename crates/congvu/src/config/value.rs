@@ -72,6 +72,15 @@ pub(super) fn count(value: &DeValue<'_>) -> Result<u32, Wrong> {
         .ok_or_else(|| outside("a number", value, remedy))
 }
 
+/// A number of days that the store can count back.
+pub(super) fn days(value: &DeValue<'_>) -> Result<u32, Wrong> {
+    const REMEDY: &str = "write a whole number of days from 0 (for ever) to 3650";
+    integer(value)
+        .and_then(|number| u32::try_from(number).ok())
+        .filter(|days| *days <= congvu_store::calendar::LONGEST)
+        .ok_or_else(|| outside("a number of days", value, REMEDY))
+}
+
 /// A whole number from 1 that bounds a number of things in memory.
 pub(super) fn bound(value: &DeValue<'_>) -> Result<usize, Wrong> {
     positive(value).map(|number| usize::try_from(number).unwrap_or(usize::MAX))

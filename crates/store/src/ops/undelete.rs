@@ -192,6 +192,10 @@ impl Tx<'_> {
             for name in &record.subscriptions {
                 tx.subscribe(account, name)?;
             }
+            if tx.mailbox_named(account, "INBOX")?.is_none() {
+                // Forgotten already, while a hold kept another mailbox.
+                tx.create_mailbox(account, "INBOX", None)?;
+            }
             tx.erase(removal.key());
             tx.touch(Topic::Account(account));
             Ok(())

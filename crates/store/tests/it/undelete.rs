@@ -406,6 +406,10 @@ async fn days_pass_only_while_they_are_counted() {
     assert_eq!(days(first).await.unwrap(), 2);
     assert_eq!(days(second).await.unwrap(), 1);
     assert_eq!(kept_for(&store, 3).await, None);
+    let times =
+        store.read(|tx| Ok::<_, Error>((tx.kept_since(0)?, tx.kept_since(2)?, tx.kept_since(3)?)));
+    let (now, before, never) = times.await.unwrap();
+    assert!(now >= before && before.is_some() && never.is_none());
     // Set back, it is not believed at all, nor when it is put right.
     resume(0).await.unwrap();
     assert_eq!(days(first).await.unwrap(), 2);
