@@ -190,7 +190,7 @@ fn places<R: Read>(r: &R, account: AccountId, name: Option<&str>) -> Result<Vec<
 fn envelope(store: &Store, deleted: &DeletedMessage) -> Envelope {
     let message = &deleted.message;
     let read = store.open_body(message.body, message.frame);
-    let summary = read.map(|body| Summary::decode_structure(body.summary()));
+    let summary = read.map(|body| Summary::decode(body.summary()));
     match summary {
         Ok(Ok(summary)) => summary.envelope,
         Ok(Err(error)) => {
