@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::io::{Error as IoError, ErrorKind};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::log::segment::{Act, Disk};
+use crate::log::writer::{FLOOR, RESERVE};
 use crate::tx::Quota;
 use crate::{AccountId, Error, Flags, LedgerId, NewMessage, Options, Read, Store};
 
@@ -15,7 +16,7 @@ const ACCOUNT: AccountId = AccountId(1);
 /// Fails acts of one kind from the n-th on, `times` times.
 fn faulty(act: Act, nth: usize, times: usize, kind: ErrorKind) -> Disk {
     let count = AtomicUsize::new(0);
-    Disk(Some(Arc::new(move |now| {
+    Disk::failing(Arc::new(move |now| {
         if now != act {
             return Ok(());
         }
@@ -25,7 +26,7 @@ fn faulty(act: Act, nth: usize, times: usize, kind: ErrorKind) -> Disk {
         } else {
             Ok(())
         }
-    })))
+    }))
 }
 
 fn options() -> Options {
@@ -161,6 +162,73 @@ async fn a_full_disk_refuses_and_the_store_goes_on() {
     }
 }
 
+/// Expunges one message; whether it was let.
+async fn expunge_one(store: &Store) -> Result<(), Error> {
+    store
+        .transact(|tx| {
+            let inbox = tx
+                .mailbox_named(ACCOUNT, "INBOX")?
+                .ok_or(Error::NoMailbox)?;
+            let first = tx.messages(inbox.id, crate::Uid(0), crate::Uid(u32::MAX), 1)?;
+            let uids: Vec<_> = first.iter().map(|message| message.uid).collect();
+            assert_eq!(tx.expunge(inbox.id, &uids)?.len(), 1);
+            Ok(())
+        })
+        .await
+}
+
+#[tokio::test]
+async fn deleting_goes_on_where_bodies_are_refused_and_the_reserve_is_given_up_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare_aside(folder.path());
+    let left = Arc::new(AtomicU64::new(u64::MAX));
+    let disk = Disk::with_left(&left);
+    let (store, _) = Store::open_on(folder.path(), &options(), &disk).unwrap();
+    let (mut kept, _) = deliver(&store, 0..10).await;
+    store.keep_reserve().unwrap();
+    let reserve = folder.path().join("reserve");
+    let reserved = || std::fs::read_dir(&reserve).unwrap().count();
+    assert_eq!(reserved(), 8);
+    for (octets, deletes, files) in [
+        (RESERVE - 1, true, 8),
+        (FLOOR + 1_000_000, true, 8),
+        // The room that the reserve gives is this test's own; here it does not come.
+        (FLOOR - 1, false, 0),
+        (0, false, 0),
+        (RESERVE - 1, true, 0),
+    ] {
+        left.store(octets, Ordering::Relaxed);
+        let (none, errors) = deliver(&store, 100..102).await;
+        assert!(none.is_empty(), "{octets}");
+        assert!(
+            errors
+                .iter()
+                .all(|error| matches!(error, Error::NoSpace(_))),
+            "{errors:?}"
+        );
+        match expunge_one(&store).await {
+            Ok(()) => drop(kept.pop_first()),
+            Err(error) => assert!(matches!(error, Error::NoSpace(_)), "{error:?}"),
+        }
+        assert_eq!(reserved(), files, "{octets}");
+        let gone = 10 - kept.len();
+        assert_eq!(present(&store).await, kept, "{octets}: {gone} gone");
+        assert_eq!(expunge_one(&store).await.is_ok(), deletes, "{octets}");
+        if deletes {
+            kept.pop_first();
+        }
+    }
+    left.store(u64::MAX, Ordering::Relaxed);
+    let (more, errors) = deliver(&store, 200..202).await;
+    assert!(more.len() == 2 && errors.is_empty(), "no restart is needed");
+    kept.extend(more);
+    store.keep_reserve().unwrap();
+    assert_eq!(reserved(), 8);
+    store.close().await.unwrap();
+    drop(store);
+    assert_eq!(after_restart(folder.path(), true).await, kept);
+}
+
 #[tokio::test]
 async fn after_a_failed_sync_nothing_more_is_written() {
     for nth in 0..10 {
@@ -216,14 +284,14 @@ async fn a_group_that_cannot_be_taken_back_ends_writing() {
     prepare_aside(folder.path());
     let seen = Arc::new(Mutex::new(Vec::new()));
     let acts = Arc::clone(&seen);
-    let disk = Disk(Some(Arc::new(move |act| {
+    let disk = Disk::failing(Arc::new(move |act| {
         acts.lock().unwrap().push(act);
         match act {
             Act::Write => Err(IoError::from(ErrorKind::StorageFull)),
             Act::Truncate => Err(IoError::from(ErrorKind::Other)),
             _ => Ok(()),
         }
-    })));
+    }));
     let (store, _) = Store::open_on(folder.path(), &options(), &disk).unwrap();
     let (kept, errors) = deliver(&store, 0..3).await;
     assert!(

@@ -35,6 +35,13 @@ use crate::store::{Options, Report};
 const COLLECT: usize = 32 * 1024 * 1024;
 /// Writes of one batch during replay. Replay may be repeated, so batches need not be transactions.
 const BATCH: usize = 4_096;
+/// An index whose files have more than so many times the octets of its records is written anew, in key order,
+/// at a start: in use three is usual.
+const BLOATED: u64 = 4;
+/// Below this size it does not matter, octets.
+const BLOATED_LEAST: u64 = 256 * 1024 * 1024;
+/// One that was made in this time is left, so that no start takes longer in vain.
+const BLOATED_AGE: Duration = Duration::from_hours(7 * 24);
 /// How often a long replay tells how far it is.
 const TELL: Duration = Duration::from_secs(5);
 
@@ -290,8 +297,16 @@ impl Opening<'_> {
             None if fresh => Err("there was none"),
             None => Err("it is not known how the store was left"),
         };
+        let bloated = self.bloated(&path);
         let reason = match trusted {
             _ if anew.is_some() => anew.unwrap_or_default().to_owned(),
+            Ok(()) if bloated.is_some() => {
+                // There is nothing in it that anybody would want to see.
+                std::fs::remove_dir_all(&path)
+                    .map_err(|error| Error::io(format!("removing {}", path.display()), &error))?;
+                let times = bloated.unwrap_or_default();
+                format!("its files had {times} times the octets of its records")
+            }
             Ok(()) => match self.trust(&path) {
                 Ok(opened) => return Ok(opened),
                 Err(error @ (Error::Newer { .. } | Error::NoSpace(_))) => return Err(error),
@@ -300,6 +315,16 @@ impl Opening<'_> {
             Err(reason) => reason.to_owned(),
         };
         self.rebuild(&path, reason, doubtful)
+    }
+
+    /// How many times too large the files of the index are, if that is worth making it anew.
+    fn bloated(&self, path: &Path) -> Option<u64> {
+        let age = std::fs::metadata(path).ok()?.created().ok()?.elapsed();
+        let (begin, records) = dump::weight(self.folder)?;
+        // What came after the snapshot is at most what the log grew by.
+        let grown = scan::length(self.segments).ok()?.0.saturating_sub(begin.0);
+        let records = records.saturating_add(grown);
+        bloat(crate::space::used(path), records, age.unwrap_or_default())
     }
 
     /// Opens an index that should be right, checks it and replays what it lacks.
@@ -540,6 +565,12 @@ impl Opening<'_> {
     }
 }
 
+/// How many times too large an index is, if that is worth making it anew.
+fn bloat(files: u64, records: u64, age: Duration) -> Option<u64> {
+    let times = files / records.max(1);
+    (files >= BLOATED_LEAST && times >= BLOATED && age >= BLOATED_AGE).then_some(times)
+}
+
 /// Tells from time to time how far a replay is, and how quick.
 struct Pace {
     begun: Instant,
@@ -611,5 +642,20 @@ impl Sink<'_> {
             self.engine.apply(&mut writes.by_ref().take(BATCH))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_large_old_index_of_few_records_is_written_anew() {
+        let (large, old) = (BLOATED_LEAST, BLOATED_AGE);
+        assert_eq!(bloat(large, large / 4, old), Some(4));
+        assert_eq!(bloat(large, large / 4 + 1, old), None);
+        assert_eq!(bloat(large - 1, 1, old), None);
+        assert_eq!(bloat(large, 1, old / 2), None);
+        assert_eq!(bloat(large, 0, old), Some(large));
     }
 }

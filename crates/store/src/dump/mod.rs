@@ -79,6 +79,13 @@ pub(crate) fn forget(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Where the newest snapshot begins, and how many octets of keys and values it holds, about.
+pub(crate) fn weight(folder: &Path) -> Option<(Lsn, u64)> {
+    let (begin, path) = list(folder).ok()?.into_iter().next()?;
+    let weight = file::weight(&File::open(path).ok()?).ok()?;
+    Some((begin, weight))
+}
+
 /// Reads all of a snapshot and says what it holds, or what is wrong with it.
 pub(crate) fn verify(path: &Path, seed: u64) -> Result<Dumped> {
     file::read(path, seed, &mut |_| Ok(()))

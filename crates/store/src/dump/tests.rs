@@ -362,10 +362,10 @@ async fn a_disk_that_fails_costs_the_snapshot_only() {
             let store = new_store(folder.path()).await;
             churn(&store, &mut random, 60).await;
             let count = AtomicUsize::new(0);
-            let disk = Disk(Some(Arc::new(move |now| {
+            let disk = Disk::failing(Arc::new(move |now| {
                 let hit = now == act && count.fetch_add(1, Ordering::Relaxed) == nth;
                 if hit { Err(kind.into()) } else { Ok(()) }
-            })));
+            }));
             let taken = take(store.shared(), &disk, &mut |_| ControlFlow::Continue(()));
             // A file is created once.
             assert_eq!(

@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::frame::SegmentHead;
@@ -49,11 +50,34 @@ pub(crate) type Fault = Arc<dyn Fn(Act) -> io::Result<()> + Send + Sync>;
 
 /// The disk under the log: the real one, with a seat for faults.
 #[derive(Clone, Default)]
-pub(crate) struct Disk(pub(crate) Option<Fault>);
+pub(crate) struct Disk {
+    fault: Option<Fault>,
+    /// Octets that are left, where a test says so.
+    left: Option<Arc<AtomicU64>>,
+}
+
+#[cfg(test)]
+impl Disk {
+    /// Fails acts on purpose.
+    pub(crate) fn failing(fault: Fault) -> Self {
+        Self {
+            fault: Some(fault),
+            left: None,
+        }
+    }
+
+    /// Has as many octets left as it is told.
+    pub(crate) fn with_left(left: &Arc<AtomicU64>) -> Self {
+        Self {
+            fault: None,
+            left: Some(Arc::clone(left)),
+        }
+    }
+}
 
 impl Disk {
     fn ask(&self, act: Act) -> io::Result<()> {
-        self.0.as_ref().map_or(Ok(()), |fault| fault(act))
+        self.fault.as_ref().map_or(Ok(()), |fault| fault(act))
     }
     /// Creates a file that must not exist, for its owner only.
     pub(crate) fn create(&self, path: &Path) -> io::Result<File> {
@@ -98,6 +122,9 @@ impl Disk {
     /// themselves will.
     pub(crate) fn room(&self, folder: &Path) -> io::Result<u64> {
         self.ask(Act::Room)?;
+        if let Some(left) = &self.left {
+            return Ok(left.load(Ordering::Relaxed));
+        }
         Ok(crate::space::free(folder).unwrap_or(u64::MAX))
     }
     /// Cuts a file.

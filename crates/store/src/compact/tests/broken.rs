@@ -24,7 +24,7 @@ fn hooked(hook: impl Fn(Act, usize) -> std::io::Result<()> + Send + Sync + 'stat
     });
     Hooked {
         armed,
-        disk: Disk(Some(fault)),
+        disk: Disk::failing(fault),
     }
 }
 
