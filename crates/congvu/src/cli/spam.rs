@@ -50,7 +50,7 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "N", default_value_t = 0, requires = "cross")]
     local: usize,
     /// A label comes only so many messages after its letter, with --online or --cross.
-    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "split")]
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with_all = ["split", "after"])]
     delay: usize,
     /// Share of labels that are wrong, 0 to 1.
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = share)]
@@ -78,7 +78,10 @@ struct OrderArgs {
     /// Judge each message, then learn it.
     #[arg(long)]
     online: bool,
-    /// Learn another corpus, measure this one.
+    /// Learn another corpus as this house's own mail, measure this one.
+    #[arg(long, value_name = "TRAIN")]
+    after: Option<PathBuf>,
+    /// Learn another corpus as other people's mail, measure this one.
     #[arg(long, value_name = "TRAIN")]
     cross: Option<PathBuf>,
 }
@@ -191,16 +194,22 @@ fn explained_json(judgement: &Judgement, words: &[Word]) -> String {
 
 fn evaluate(json: bool, args: &EvalArgs) -> Result<String, Error> {
     let corpus = Corpus::open(&args.corpus)?;
-    let order = match &args.order.cross {
-        Some(train) => Order::Cross {
+    let order = if let Some(train) = &args.order.cross {
+        Order::Cross {
             train: Corpus::open(train)?,
             local: args.local,
-        },
-        None if args.order.online => Order::Online,
-        None => Order::Split,
+        }
+    } else if let Some(train) = &args.order.after {
+        Order::After {
+            train: Corpus::open(train)?,
+        }
+    } else if args.order.online {
+        Order::Online
+    } else {
+        Order::Split
     };
-    // A corpus of one class can be measured only by what was learned elsewhere.
-    if !matches!(order, Order::Cross { .. }) {
+    // A corpus of one class can be measured only by what was learned from another.
+    if matches!(order, Order::Split | Order::Online) {
         corpus.check()?;
     }
     let protocol = Protocol {

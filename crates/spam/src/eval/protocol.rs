@@ -26,7 +26,12 @@ pub enum Order {
     Split,
     /// One after another: judged, then learned.
     Online,
-    /// Another corpus is learned; of this one the first `local` messages are learned after they were judged, and what
+    /// Another corpus is learned as this house's own mail, this one is measured.
+    After {
+        /// The other corpus.
+        train: Corpus,
+    },
+    /// Another corpus is learned as other people's mail; of this one the first `local` messages are learned after they were judged, and what
     /// comes after them is measured.
     Cross {
         /// The other corpus.
@@ -106,10 +111,11 @@ pub fn run(mut corpus: Corpus, protocol: &Protocol) -> Result<Run, Error> {
         Order::Split => {
             let (learned, measured) = corpus.halves(protocol.seed);
             runner.learn_all(learned)?;
-            for entry in &measured.entries {
-                let raw = measured.read(entry)?;
-                runner.judge(entry, &raw);
-            }
+            runner.stream(&measured, 0, Rate::SORTED)?;
+        }
+        Order::After { train } => {
+            runner.learn_all(train.clone())?;
+            runner.stream(&corpus, 0, Rate::SORTED)?;
         }
         Order::Online => {
             if !corpus.in_time {

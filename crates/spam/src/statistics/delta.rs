@@ -10,6 +10,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use super::Class;
 use super::features::{BITS, Features};
 use super::model::{Rate, Score, Steps, norm, trust};
+use crate::verdict::sigmoid;
 
 /// Weights of a delta: those of some fifty letters, a few hundred kilobytes.
 pub const ENTRIES_MAX: usize = 60_000;
@@ -173,7 +174,7 @@ pub(crate) fn steps(score: Score, class: Class, rate: Rate) -> Steps {
             return 0.0;
         }
         let wanted = if is_spam { 1.0 } else { 0.0 };
-        rate.step * (wanted - crate::verdict::sigmoid(z))
+        rate.step * (wanted - sigmoid(rate.sharpness * z))
     }))
 }
 
@@ -197,10 +198,16 @@ mod tests {
     use super::*;
     use crate::statistics::Model;
 
+    const INDIFFERENT: Score = Score {
+        views: [0.0; 3],
+        plain: 1.0,
+    };
+
     fn features(first: u32, count: u32) -> Features {
         let numbers: Vec<u32> = (first..first + count).collect();
         Features {
             views: [numbers.clone(), numbers.clone(), numbers],
+            text_from: 0,
         }
     }
 
@@ -226,7 +233,7 @@ mod tests {
     fn forgets() {
         let mut delta = Delta::default();
         let letter = features(0, 400);
-        let score = Score::default();
+        let score = INDIFFERENT;
         let steps = delta.learn(&letter, Class::Spam, Rate::FEEDBACK, score);
         assert_eq!(delta.learned(), (0, 1));
         delta.forget(&letter, Class::Spam, steps);
@@ -243,13 +250,13 @@ mod tests {
                 &features(at * 300, 400),
                 Class::Spam,
                 Rate::SORTED,
-                Score::default(),
+                INDIFFERENT,
             );
             delta.learn(
                 &features(at * 777, 400),
                 Class::Ham,
                 Rate::SORTED,
-                Score::default(),
+                INDIFFERENT,
             );
         }
         let again = Delta::decode(&delta.encode()).unwrap();
@@ -271,7 +278,7 @@ mod tests {
                 &features(at * 1000, 1000),
                 Class::Spam,
                 Rate::SORTED,
-                Score::default(),
+                INDIFFERENT,
             );
         }
         assert!(delta.len() <= ENTRIES_MAX);

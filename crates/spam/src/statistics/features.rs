@@ -4,6 +4,8 @@
 //! filters wrote into the header is left out: what they think is not what the letter says, and learning it would be
 //! learning their verdicts.
 
+use std::cell::RefCell;
+
 use congvu_message::{header, words};
 use unicode_normalization::UnicodeNormalization;
 
@@ -28,20 +30,38 @@ const FIELD_MAX: usize = 400;
 pub struct Features {
     /// Decoded, folded, tokens.
     pub views: [Vec<u32>; VIEWS],
+    /// Where in the decoded view the header ends and the text begins.
+    pub text_from: usize,
 }
 
 /// Reads the features of a letter.
 pub fn features(letter: &Letter<'_>) -> Features {
-    let mut seen = Seen::default();
-    let decoded = seen.collect(|out| decoded(letter, |piece| out.grams(piece)));
     let folded = folded(letter);
-    let folded = seen.collect(|out| {
-        out.grams(&folded.spaced);
-        out.salted(&folded.squeezed);
-    });
-    let tokens = seen.collect(|out| tokens::visit(letter, |token| out.put(token.hash())));
+    let mut text_from = 0;
     Features {
-        views: [decoded, folded, tokens],
+        views: [
+            each_once(|seen| {
+                decoded(letter, |of_text, piece| {
+                    if !of_text {
+                        text_from = usize::MAX;
+                    } else if text_from == usize::MAX {
+                        text_from = seen.found.len();
+                    }
+                    seen.grams(piece, 0);
+                });
+                text_from = text_from.min(seen.found.len());
+            }),
+            each_once(|seen| {
+                seen.grams(&folded.spaced, 0);
+                seen.grams(&folded.squeezed, SALT);
+            }),
+            each_once(|seen| {
+                tokens::visit(letter, |token| {
+                    seen.put(token.hash());
+                });
+            }),
+        ],
+        text_from,
     }
 }
 
@@ -60,8 +80,9 @@ pub(crate) fn number(key: u32) -> u32 {
     twice >> (32 - BITS)
 }
 
-/// Gives the pieces of the decoded view: header fields with their names, then the texts, markup included.
-pub(crate) fn decoded(letter: &Letter<'_>, mut visit: impl FnMut(&[u8])) {
+/// Gives the pieces of the decoded view and whether they are of the text: header fields with their names, then the
+/// texts, markup included.
+pub(crate) fn decoded(letter: &Letter<'_>, mut visit: impl FnMut(bool, &[u8])) {
     let mut room = HEADER_MAX;
     let mut line = Vec::new();
     for field in header::fields(letter.header()) {
@@ -75,7 +96,7 @@ pub(crate) fn decoded(letter: &Letter<'_>, mut visit: impl FnMut(&[u8])) {
         line.extend_from_slice(composed(&words::decode(value)).as_bytes());
         line.push(b'\n');
         line.truncate(room);
-        visit(&line);
+        visit(false, &line);
         room -= line.len();
         if room == 0 {
             break;
@@ -84,7 +105,7 @@ pub(crate) fn decoded(letter: &Letter<'_>, mut visit: impl FnMut(&[u8])) {
     let mut room = VIEW_MAX - (HEADER_MAX - room);
     for text in &letter.texts {
         let piece = &text.text[..text.text.floor_char_boundary(room)];
-        visit(composed(piece).as_bytes());
+        visit(true, composed(piece).as_bytes());
         room -= piece.len();
         if room < 4 {
             break;
@@ -168,56 +189,58 @@ pub(crate) fn is_of_filter(name: &[u8]) -> bool {
 }
 
 /// Which features were seen: a bit each, so that each is counted once in one step.
-struct Seen {
+pub(crate) struct Seen {
     bits: Vec<u64>,
     found: Vec<u32>,
 }
 
-impl Default for Seen {
-    fn default() -> Self {
-        Self {
-            bits: vec![0; 1 << (BITS - 6)],
-            found: Vec::new(),
-        }
-    }
+thread_local! {
+    /// 128 KiB that are cleared by what was set: asking for them anew takes a fifth of the scan.
+    static SEEN: RefCell<Seen> = RefCell::new(Seen {
+        bits: vec![0; 1 << (BITS - 6)],
+        found: Vec::new(),
+    });
+}
+
+/// The features that `visit` puts, each once, in the order in which they came.
+pub(crate) fn each_once(visit: impl FnOnce(&mut Seen)) -> Vec<u32> {
+    SEEN.with_borrow_mut(|seen| {
+        // What a scan that failed left behind.
+        seen.clear();
+        visit(seen);
+        let found = seen.found.clone();
+        seen.clear();
+        found
+    })
 }
 
 impl Seen {
-    /// The features that `visit` puts, each once.
-    fn collect(&mut self, visit: impl FnOnce(&mut Self)) -> Vec<u32> {
-        visit(self);
-        let found = std::mem::take(&mut self.found);
-        for &number in &found {
-            if let Some(word) = self.bits.get_mut(number as usize >> 6) {
-                *word = 0;
-            }
-        }
-        found
-    }
-
-    fn put(&mut self, number: u32) {
+    /// Puts a feature; whether it is new.
+    pub(crate) fn put(&mut self, number: u32) -> bool {
         let Some(word) = self.bits.get_mut(number as usize >> 6) else {
-            return;
+            return false;
         };
         let bit = 1 << (number & 63);
-        if *word & bit == 0 {
+        let new = *word & bit == 0;
+        if new {
             *word |= bit;
             self.found.push(number);
         }
+        new
     }
 
-    fn grams(&mut self, text: &[u8]) {
+    fn grams(&mut self, text: &[u8], salt: u32) {
         for octets in text.windows(4) {
             if let Ok(octets) = octets.try_into() {
-                self.put(gram(octets));
+                self.put(number(u32::from_le_bytes(octets) ^ salt));
             }
         }
     }
 
-    fn salted(&mut self, text: &[u8]) {
-        for octets in text.windows(4) {
-            if let Ok(octets) = octets.try_into() {
-                self.put(number(u32::from_le_bytes(octets) ^ SALT));
+    fn clear(&mut self) {
+        for number in self.found.drain(..) {
+            if let Some(word) = self.bits.get_mut(number as usize >> 6) {
+                *word = 0;
             }
         }
     }

@@ -27,10 +27,13 @@ impl Folded {
     pub(crate) fn push(&mut self, text: &str, max: usize) {
         let mut word = Vec::new();
         let mut rest = text;
+        let mut spelled = false;
         while !rest.is_empty() {
-            let end = letters(rest, &mut word);
+            let (letters, end) = letters(rest, &mut word);
             rest = &rest[end..];
             if word.is_empty() {
+                // Two blanks end a word that is spelled with one between its letters.
+                spelled = false;
                 continue;
             }
             untype(&mut word);
@@ -39,25 +42,31 @@ impl Folded {
                 break;
             }
             word.truncate(room);
-            self.spaced.push(b' ');
+            if !(spelled && letters == 1) {
+                self.spaced.push(b' ');
+            }
+            spelled = letters == 1;
             self.spaced.extend_from_slice(&word);
             self.squeezed.extend_from_slice(&word);
         }
     }
 }
 
-/// Puts the letters and digits of the first word of a text into `out`, folded. Returns where the next word begins.
-fn letters(text: &str, out: &mut Vec<u8>) -> usize {
+/// Puts the letters and digits of the first word of a text into `out`, folded. Returns how many they are and where the
+/// next word begins.
+fn letters(text: &str, out: &mut Vec<u8>) -> (usize, usize) {
     out.clear();
+    let mut count = 0;
     let bytes = text.as_bytes();
     let mut at = 0;
     while let Some(&b) = bytes.get(at) {
         if b.is_ascii() {
             at += 1;
             if b.is_ascii_alphanumeric() {
+                count += 1;
                 out.push(b.to_ascii_lowercase());
             } else if b.is_ascii_whitespace() {
-                return at;
+                return (count, at);
             }
             continue;
         }
@@ -66,7 +75,7 @@ fn letters(text: &str, out: &mut Vec<u8>) -> usize {
         };
         at += c.len_utf8();
         if c.is_whitespace() {
-            return at;
+            return (count, at);
         }
         let lower = c.to_lowercase().next().unwrap_or(c);
         // A mark that stands apart belongs to the letter before it and goes with it.
@@ -74,10 +83,11 @@ fn letters(text: &str, out: &mut Vec<u8>) -> usize {
         if let Some(folded) = folded
             && folded.is_alphanumeric()
         {
+            count += 1;
             out.extend_from_slice(folded.encode_utf8(&mut [0; 4]).as_bytes());
         }
     }
-    at
+    (count, at)
 }
 
 /// The plain letter of full-width, mathematical, circled and superscript ones.
@@ -219,6 +229,13 @@ mod tests {
         ] {
             assert_eq!(folded(form), plain, "{form}");
         }
+    }
+
+    #[test]
+    fn spelled_words_are_words_again() {
+        let mut out = Folded::default();
+        out.push("k h u y ế n  m ã i lớn  ở  đ ó,  5 6 a", 1000);
+        assert_eq!(out.spaced, b" khuyen mai lon o do 56a");
     }
 
     #[test]

@@ -29,6 +29,9 @@ pub struct Rate {
     pub step: f32,
     /// A view that is right by more than this learns nothing.
     pub margin: f32,
+    /// How sure `z` counts while learning. Below 1 a view must say the same more often before it is believed, so that
+    /// wrong labels move less, and still comes to the same margin.
+    pub sharpness: f32,
 }
 
 impl Rate {
@@ -36,11 +39,13 @@ impl Rate {
     pub const SORTED: Self = Self {
         step: 10.0,
         margin: 2.0,
+        sharpness: 1.0,
     };
     /// For what people do with their mail: one label in twenty is wrong, and a fast learner would follow it.
     pub const FEEDBACK: Self = Self {
-        step: 2.0,
-        margin: 1.0,
+        step: 4.0,
+        margin: 2.0,
+        sharpness: 0.5,
     };
 }
 
@@ -49,17 +54,20 @@ impl Rate {
 pub struct Steps(pub [f32; VIEWS]);
 
 /// What the model says of a letter.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Score {
-    /// `z` of each view.
+    /// `z` of each view: decoded, folded, tokens.
     pub views: [f32; VIEWS],
+    /// How far the decoded view may speak, 0 to 1: which share of the text's pieces it has met, against the folded view.
+    pub plain: f32,
 }
 
 impl Score {
-    /// The mean of the views.
+    /// The mean of the views. As far as a text is strange to the decoded view though the folded one knows it, it is
+    /// disguised and not harmless: then the folded view speaks for both.
     pub fn mean(self) -> f32 {
         let [decoded, folded, tokens] = self.views;
-        (decoded + folded + tokens) / 3.0
+        (self.plain * decoded + (2.0 - self.plain) * folded + tokens) / 3.0
     }
 
     /// Calibrated log-odds of spam.
@@ -67,6 +75,9 @@ impl Score {
         SLOPE * self.mean() + OFFSET
     }
 }
+
+/// How fast the decoded view falls silent before a disguised text.
+const PLAIN_POWER: i32 = 2;
 
 /// Log-odds for each unit of one view's `z`.
 pub(crate) const UNIT: f32 = SLOPE / 3.0;
@@ -98,8 +109,8 @@ impl Model {
 
     /// What the model says together with what an agency and an account know better.
     pub fn score_with(&self, features: &Features, deltas: &[&Delta]) -> Score {
-        let mut score = Score::default();
-        for (view, z) in score.views.iter_mut().enumerate() {
+        let mut views = [0.0; VIEWS];
+        for (view, z) in views.iter_mut().enumerate() {
             let numbers = &features.views[view];
             let weights = self.view(view);
             let sum: f32 = numbers.iter().map(|&number| weight(weights, number)).sum();
@@ -108,7 +119,30 @@ impl Model {
                 *z += delta.z(features, view);
             }
         }
-        score
+        let text = features.views[0].get(features.text_from..);
+        let (decoded, folded) = (
+            self.known(0, text.unwrap_or_default()),
+            self.known(1, &features.views[1]),
+        );
+        Score {
+            views,
+            plain: if folded > 0.0 {
+                (decoded / folded).min(1.0).powi(PLAIN_POWER)
+            } else {
+                1.0
+            },
+        }
+    }
+
+    /// Which share of the features has a weight.
+    #[allow(clippy::cast_precision_loss, reason = "at most some ten thousand")]
+    fn known(&self, view: usize, numbers: &[u32]) -> f32 {
+        let weights = self.view(view);
+        let known = numbers
+            .iter()
+            .filter(|&&number| weight(weights, number) != 0.0)
+            .count();
+        known as f32 / numbers.len().max(1) as f32
     }
 
     /// Learns from a letter of this house, if it has something to teach. Returns what it changed.

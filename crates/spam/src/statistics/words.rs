@@ -2,11 +2,9 @@
 //!
 //! Costs about as much as a scan, so it is done for the few letters that are shown to somebody.
 
-use std::collections::HashMap;
-
 use congvu_message::fold;
 
-use super::features::{Features, decoded, gram};
+use super::features::{Features, Seen, decoded, each_once, gram};
 use super::model::{Model, UNIT, norm};
 use super::tokens;
 use crate::Letter;
@@ -14,13 +12,15 @@ use crate::evidence::shown;
 
 /// Octets of text looked at.
 const TEXT_MAX: usize = 10_000;
-/// Letters of a word shown; longer ones are addresses and codes.
+/// Octets of a word shown; longer ones are codes.
 const WORD_MAX: usize = 40;
+/// Log-odds below which a word is not worth a mention.
+const LEAST: f32 = 0.02;
 
 /// A word and what it weighed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Word {
-    /// The word as written; `field: word` for one of the header.
+    /// The word in lower case; `field: word` for one of the header.
     pub text: String,
     /// Log-odds; positive speaks for spam.
     pub weight: f32,
@@ -28,33 +28,31 @@ pub struct Word {
 
 /// The words of a letter, the heaviest first, at most `most`.
 pub fn heaviest(model: &Model, letter: &Letter<'_>, features: &Features, most: usize) -> Vec<Word> {
-    let mut sums: HashMap<String, f32> = HashMap::new();
+    let mut words = Vec::new();
     let scale = norm(&features.views[0]) * UNIT;
     let mut room = TEXT_MAX;
-    decoded(letter, |piece| {
-        let piece = &piece[..piece.len().min(room)];
-        room -= piece.len();
-        of_text(model, piece, scale, &mut sums);
+    each_once(|seen| {
+        decoded(letter, |_, piece| {
+            let piece = &piece[..piece.len().min(room)];
+            room -= piece.len();
+            of_text(model, piece, scale, seen, &mut words);
+        });
     });
     let scale = norm(&features.views[2]) * UNIT;
-    let mut tokens_seen = std::collections::HashSet::new();
-    tokens::visit(letter, |token| {
-        let number = token.hash();
-        if tokens_seen.insert(number) {
-            let of = String::from_utf8_lossy(token.of);
-            let word = String::from_utf8_lossy(token.word);
-            let text = format!("{of}: {word}");
-            *sums.entry(text).or_default() += model.weight(2, number) * scale;
-        }
+    each_once(|seen| {
+        tokens::visit(letter, |token| {
+            let number = token.hash();
+            let weight = model.weight(2, number) * scale;
+            if weight.abs() > LEAST && seen.put(number) {
+                let of = String::from_utf8_lossy(token.of);
+                let word = String::from_utf8_lossy(token.word);
+                words.push(Word {
+                    text: shown(&format!("{of}: {word}").to_lowercase()),
+                    weight,
+                });
+            }
+        });
     });
-    let mut words: Vec<Word> = sums
-        .into_iter()
-        .filter(|(text, weight)| text.chars().count() <= WORD_MAX && weight.abs() > 0.01)
-        .map(|(text, weight)| Word {
-            text: shown(&text),
-            weight,
-        })
-        .collect();
     // By name among equals, so that the same letter is always explained in the same words.
     words.sort_by(|a, b| {
         let by_weight = b.weight.abs().total_cmp(&a.weight.abs());
@@ -64,9 +62,9 @@ pub fn heaviest(model: &Model, letter: &Letter<'_>, features: &Features, most: u
     words
 }
 
-/// Adds the weight of each piece to the word that most of it lies in. A piece counts where it stands first.
-fn of_text(model: &Model, text: &[u8], scale: f32, sums: &mut HashMap<String, f32>) {
-    let mut seen = std::collections::HashSet::new();
+/// Adds the words of a text. A piece counts for the word that most of it lies in, where it stands first; so a word that
+/// comes again weighs nothing more.
+fn of_text(model: &Model, text: &[u8], scale: f32, seen: &mut Seen, words: &mut Vec<Word>) {
     let in_word = |b: u8| b.is_ascii_alphanumeric() || b >= 0x80 || b == b'$';
     let mut at = 0;
     while at < text.len() {
@@ -85,13 +83,19 @@ fn of_text(model: &Model, text: &[u8], scale: f32, sums: &mut HashMap<String, f3
         for start in first..last {
             if let Some(octets) = text.get(start..).and_then(|rest| rest.first_chunk::<4>()) {
                 let number = gram(*octets);
-                if seen.insert(number) {
+                if seen.put(number) {
                     sum += model.weight(0, number);
                 }
             }
         }
-        let word = fold::normalize(&String::from_utf8_lossy(&text[at..end]));
-        *sums.entry(word).or_default() += sum * scale;
+        let weight = sum * scale;
+        if weight.abs() > LEAST && end - at <= WORD_MAX {
+            let word = fold::normalize(&String::from_utf8_lossy(&text[at..end]));
+            words.push(Word {
+                text: shown(&word),
+                weight,
+            });
+        }
         at = end;
     }
 }
