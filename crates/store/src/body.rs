@@ -190,11 +190,6 @@ impl Body {
     pub fn header(&self) -> &[u8] {
         &self.0.front[..self.0.header]
     }
-    /// Octets `from..to`, if all of them are in [`Self::header`].
-    pub fn front(&self, from: u64, to: u64) -> Option<&[u8]> {
-        self.header()
-            .get(usize::try_from(from).ok()?..usize::try_from(to).ok()?)
-    }
     /// Octets `from..from + len`, cut at the end. Reads and unpacks only the chunks concerned.
     /// Blocking; [`crate::Store::octets`] is the same for async callers.
     pub fn octets(&self, from: u64, len: u64) -> Result<Vec<u8>> {

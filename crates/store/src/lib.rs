@@ -35,6 +35,7 @@ pub mod record;
 mod recover;
 mod refs;
 mod repair;
+mod replay;
 mod reserve;
 pub mod salvage;
 pub mod scrub;

@@ -9,7 +9,6 @@
 //! | `doubtful` | index moved aside, rebuilt from the whole log; its snapshots are removed |
 //! | index refuses to open, panics, is another store's, ahead of the log or without `applied` | rebuilt, as after another boot |
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,20 +20,15 @@ use crate::engine::{self, Engine};
 use crate::error::{Error, Result};
 use crate::id::Lsn;
 use crate::keys;
-use crate::log::frame::Commit;
 use crate::log::scan::{self, Found, SEGMENT_FRAME};
 use crate::log::segment::{Disk, Segments};
 use crate::log::writer::{End, RESERVE, Writer};
 use crate::repair;
+use crate::replay::{Pace, in_two};
 use crate::reserve;
 use crate::state::{Left, Lock, State, boot};
 use crate::store::{Options, Report};
 
-/// Octets of writes collected before they go to the index during replay: later writes of a key
-/// replace earlier ones, and sorted batches are much quicker.
-const COLLECT: usize = 32 * 1024 * 1024;
-/// Writes of one batch during replay. Replay may be repeated, so batches need not be transactions.
-const BATCH: usize = 4_096;
 /// An index whose files have more than so many times the octets of its records is written anew, in key order,
 /// at a start: in use three is usual.
 const BLOATED: u64 = 4;
@@ -42,8 +36,6 @@ const BLOATED: u64 = 4;
 const BLOATED_LEAST: u64 = 256 * 1024 * 1024;
 /// One that was made in this time is left, so that no start takes longer in vain.
 const BLOATED_AGE: Duration = Duration::from_hours(7 * 24);
-/// How often a long replay tells how far it is.
-const TELL: Duration = Duration::from_secs(5);
 
 /// An opened store before its committer runs.
 pub(crate) struct Opened {
@@ -498,12 +490,6 @@ impl Opening<'_> {
         from: Applied,
         whole: Lsn,
     ) -> Result<Option<Applied>> {
-        let mut sink = Sink {
-            engine,
-            writes: BTreeMap::new(),
-            octets: 0,
-            applied: from,
-        };
         let begin = End {
             lsn: Lsn(from.lsn),
             group: from.group,
@@ -511,10 +497,12 @@ impl Opening<'_> {
         let total = scan::length(self.segments)?;
         let mut pace = Pace::new(from.lsn);
         let (floor, progress) = (self.floor, &mut *self.progress);
-        let found = scan::scan(self.segments, self.seed, begin, floor, &mut |at, commit| {
-            pace.reached(at, total);
-            progress(at.0, total.0);
-            sink.take(commit)
+        let (found, mut sink) = in_two(engine, from, |hand| {
+            scan::scan(self.segments, self.seed, begin, floor, &mut |at, commit| {
+                pace.reached(at, total);
+                progress(at.0, total.0);
+                hand.give(commit)
+            })
         })?;
         self.cut(&found)?;
         self.report.cut += found.torn;
@@ -569,93 +557,4 @@ impl Opening<'_> {
 fn bloat(files: u64, records: u64, age: Duration) -> Option<u64> {
     let times = files / records.max(1);
     (files >= BLOATED_LEAST && times >= BLOATED && age >= BLOATED_AGE).then_some(times)
-}
-
-/// Tells from time to time how far a replay is, and how quick.
-struct Pace {
-    begun: Instant,
-    told: Instant,
-    from: u64,
-    commits: u64,
-}
-
-impl Pace {
-    fn new(from: u64) -> Self {
-        let now = Instant::now();
-        Self {
-            begun: now,
-            told: now,
-            from,
-            commits: 0,
-        }
-    }
-
-    fn reached(&mut self, at: Lsn, total: Lsn) {
-        self.commits += 1;
-        if self.told.elapsed() < TELL {
-            return;
-        }
-        self.told = Instant::now();
-        let millis = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let per_second = self.commits.saturating_mul(1_000) / millis.max(1);
-        let (done, of) = (
-            at.0.saturating_sub(self.from),
-            total.0 - self.from.min(total.0),
-        );
-        tracing::info!(
-            octets = done,
-            of,
-            commits = self.commits,
-            per_second,
-            "replay log"
-        );
-    }
-}
-
-/// Takes commits in order and gives the index the last write of each key.
-struct Sink<'a> {
-    engine: &'a dyn Engine,
-    writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    octets: usize,
-    applied: Applied,
-}
-
-impl Sink<'_> {
-    fn take(&mut self, commit: Commit) -> Result<()> {
-        self.applied.number = self.applied.number.max(commit.number);
-        self.applied.time = self.applied.time.max(commit.time);
-        for (key, value) in commit.ops {
-            self.octets += key.len() + value.as_ref().map_or(0, Vec::len);
-            self.writes.insert(key, value);
-        }
-        if self.octets > COLLECT {
-            self.spill()
-        } else {
-            Ok(())
-        }
-    }
-
-    fn spill(&mut self) -> Result<()> {
-        self.octets = 0;
-        let mut writes = std::mem::take(&mut self.writes).into_iter().peekable();
-        while writes.peek().is_some() {
-            self.engine.apply(&mut writes.by_ref().take(BATCH))?;
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_large_old_index_of_few_records_is_written_anew() {
-        let (large, old) = (BLOATED_LEAST, BLOATED_AGE);
-        assert_eq!(bloat(large, large / 4, old), Some(4));
-        assert_eq!(bloat(large, large / 4 + 1, old), None);
-        assert_eq!(bloat(large - 1, 1, old), None);
-        assert_eq!(bloat(large, 1, old / 2), None);
-        assert_eq!(bloat(large, 0, old), Some(large));
-    }
 }

@@ -1,5 +1,7 @@
 //! ENVELOPE (RFC 9051 section 7.5.2).
 
+use std::borrow::Cow;
+
 use congvu_message::address::domain_to_ascii;
 use congvu_message::{Envelope, Mailbox};
 
@@ -59,9 +61,9 @@ impl Encoder {
     fn address(&mut self, address: &Mailbox) {
         let host = address.host.as_deref().map(|host| {
             if host.is_ascii() || self.enabled.utf8() {
-                host.to_owned()
+                Cow::Borrowed(host)
             } else {
-                ascii_host(host)
+                Cow::Owned(ascii_host(host))
             }
         });
         self.raw("(");

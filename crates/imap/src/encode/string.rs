@@ -21,6 +21,9 @@ impl Encoder {
     /// words (RFC 2047) for a client that did not say that it takes UTF-8. So does text that only looks like
     /// an encoded word, lest the client decode it a second time.
     pub(super) fn string(&mut self, text: &str) {
+        if text.bytes().all(|b| matches!(b, b' '..=b'~')) && !text.contains("=?") {
+            return self.quoted(text);
+        }
         let clean: String = text
             .chars()
             .map(|c| if c.is_control() && c != '\t' { ' ' } else { c })

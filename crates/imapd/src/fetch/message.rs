@@ -1,5 +1,7 @@
 //! The items of one message.
 
+use std::cell::OnceCell;
+
 use congvu_imap::ask::{FetchItem, Rfc822, Section, SectionText};
 use congvu_imap::response::{FetchData, Octets};
 use congvu_message::section::{self, Want};
@@ -33,7 +35,7 @@ pub(super) struct Built {
 /// A body with what was read of it.
 struct Opened {
     body: Body,
-    summary: Option<Summary>,
+    summary: OnceCell<Summary>,
 }
 
 /// Builds the items of a message. Blocking when they need its body.
@@ -44,12 +46,10 @@ pub(super) fn build(store: &Store, items: &[FetchItem], found: &mut Found) -> Re
         } else {
             store.open_body(found.message.body, found.message.frame)?
         };
-        let summary = if items.iter().any(needs_summary) {
-            Some(summary::of(&body)?)
-        } else {
-            None
-        };
-        Some(Opened { body, summary })
+        Some(Opened {
+            body,
+            summary: OnceCell::new(),
+        })
     } else {
         None
     };
@@ -84,12 +84,12 @@ impl Built {
     fn read(&mut self, item: &FetchItem, opened: &Opened, found: &Found) -> Result<()> {
         match item {
             FetchItem::Envelope => {
-                let envelope = opened.summary().envelope.clone();
+                let envelope = opened.summary()?.envelope.clone();
                 self.octets += addresses(&envelope) * ADDRESS;
                 self.items.push(FetchData::Envelope(Box::new(envelope)));
             }
-            FetchItem::Body => self.structure(opened, FetchData::Body),
-            FetchItem::BodyStructure => self.structure(opened, FetchData::BodyStructure),
+            FetchItem::Body => self.structure(opened, FetchData::Body)?,
+            FetchItem::BodyStructure => self.structure(opened, FetchData::BodyStructure)?,
             FetchItem::Rfc822(which) => {
                 let text = match which {
                     Rfc822::All => None,
@@ -138,10 +138,11 @@ impl Built {
         Ok(())
     }
 
-    fn structure(&mut self, opened: &Opened, item: fn(Box<Part>) -> FetchData) {
-        let root = opened.summary().root.clone();
+    fn structure(&mut self, opened: &Opened, item: fn(Box<Part>) -> FetchData) -> Result<()> {
+        let root = opened.summary()?.root.clone();
         self.octets += parts(&root) * PART;
         self.items.push(item(Box::new(root)));
+        Ok(())
     }
 
     /// Reads short octets at once, keeps long ones for later.
@@ -225,17 +226,39 @@ enum Binary {
 }
 
 impl Opened {
-    /// The summary; read whenever an item needs it.
-    fn summary(&self) -> &Summary {
-        self.summary
-            .as_ref()
-            .expect("needs_summary is true of every item that comes here")
+    /// The summary, read once.
+    fn summary(&self) -> Result<&Summary> {
+        if let Some(summary) = self.summary.get() {
+            return Ok(summary);
+        }
+        let summary = summary::of(&self.body)?;
+        Ok(self.summary.get_or_init(|| summary))
+    }
+
+    /// The message's own header, if it is at hand.
+    fn header(&self) -> Option<&[u8]> {
+        let front = self.body.header();
+        let end = header::body_start(front);
+        let whole = end < front.len() || front.ends_with(b"\n\r\n") || front.ends_with(b"\n\n");
+        (whole && end > 0).then_some(&front[..end])
     }
 
     fn section(&self, section: &Section) -> Result<Option<Source>> {
         let len = self.body.len();
         if *section == Section::default() {
             return Ok(Some(Source::Stream(Stream::plain(&self.body, 0, len))));
+        }
+        let (names, others) = match &section.text {
+            Some(SectionText::HeaderFields(names)) => (Some(names), false),
+            Some(SectionText::HeaderFieldsNot(names)) => (Some(names), true),
+            _ => (None, false),
+        };
+        if section.part.is_empty()
+            && let Some(names) = names
+            && let Some(header) = self.header()
+        {
+            let selected = header::select(header, names, others);
+            return Ok(Some(Source::Octets(selected)));
         }
         let want = match &section.text {
             None => Want::Whole,
@@ -247,22 +270,14 @@ impl Opened {
                 | SectionText::HeaderFieldsNot(_),
             ) => Want::Header,
         };
-        let Some(found) = section::locate(&self.summary().root, &section.part, want) else {
+        let Some(found) = section::locate(&self.summary()?.root, &section.part, want) else {
             return Ok(None);
         };
-        let (from, end) = (found.octets.start, found.octets.end);
-        let (names, others) = match &section.text {
-            Some(SectionText::HeaderFields(names)) => (names, false),
-            Some(SectionText::HeaderFieldsNot(names)) => (names, true),
-            _ => return Ok(Some(Source::Stream(Stream::plain(&self.body, from, end)))),
-        };
-        let selected = if let Some(header) = self.body.front(from, end) {
-            header::select(header, names, others)
-        } else {
-            let header = Stream::plain(&self.body, from, end).whole()?;
-            header::select(&header, names, others)
-        };
-        Ok(Some(Source::Octets(selected)))
+        let stream = Stream::plain(&self.body, found.octets.start, found.octets.end);
+        Ok(Some(match names {
+            Some(names) => Source::Octets(header::select(&stream.whole()?, names, others)),
+            None => Source::Stream(stream),
+        }))
     }
 
     /// RFC 3516 section 4.2. Multiparts, embedded messages and the whole message have no encoding of
@@ -276,7 +291,7 @@ impl Opened {
         if numbers.is_empty() {
             return Ok(plain(0, self.body.len()));
         }
-        let Some(found) = section::locate(&self.summary().root, numbers, Want::Whole) else {
+        let Some(found) = section::locate(&self.summary()?.root, numbers, Want::Whole) else {
             return Ok(Binary::Absent);
         };
         let part = found.part;
@@ -311,15 +326,5 @@ fn is_in_front(item: &FetchItem) -> bool {
         FetchItem::Binary { .. } | FetchItem::BinarySize(_) => false,
         FetchItem::Rfc822(which) => *which == Rfc822::Header,
         _ => true,
-    }
-}
-
-/// Whether an item needs the structure; the whole message does not.
-fn needs_summary(item: &FetchItem) -> bool {
-    match item {
-        FetchItem::Section { section, .. } => *section != Section::default(),
-        FetchItem::Binary { part, .. } => !part.is_empty(),
-        FetchItem::Rfc822(which) => *which != Rfc822::All,
-        item => needs_body(item),
     }
 }
