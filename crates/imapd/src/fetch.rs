@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use congvu_imap::ask::{Answer, Fetch, FetchItem, Rfc822};
 use congvu_imap::response::{Code, Done, FetchData, Octets, Untagged};
-use congvu_store::{Error, FlagChange, Flags, MailboxId, Message, ModSeq, Result, Store, Uid};
+use congvu_store::{FlagChange, Flags, MailboxId, Message, ModSeq, Result, Store, Uid};
 
 use crate::blocking::Task;
 use crate::flags;
@@ -349,14 +349,7 @@ async fn set_seen(
     store
         .transact(move |tx| {
             let change = FlagChange::Add(Flags::SEEN, Vec::new());
-            let mut changed = Vec::with_capacity(uids.len());
-            for &uid in &uids {
-                match tx.change_flags(mailbox, uid, &change) {
-                    Ok((message, _)) => changed.push(message),
-                    Err(Error::NoMessage(..)) => {}
-                    Err(error) => return Err(error),
-                }
-            }
+            let changed = tx.change_flags_of(mailbox, &uids, &change)?;
             Ok((tx.modseq(), changed))
         })
         .await

@@ -2,7 +2,7 @@
 
 use congvu_imap::ask::{Answer, StoreAction, StoreFlags};
 use congvu_imap::response::{Code, Done, Untagged};
-use congvu_store::{Error, FlagChange, MailboxId, Message, ModSeq, Read, Result, Store, Uid};
+use congvu_store::{FlagChange, MailboxId, Message, ModSeq, Read, Result, Store, Uid};
 
 use crate::flags;
 use crate::refuse;
@@ -111,14 +111,14 @@ async fn transact(
 ) -> Result<Changed> {
     store
         .transact(move |tx| {
-            let mut messages = Vec::with_capacity(picks.len());
-            let mut missing = 0;
+            let uids: Vec<Uid> = picks.iter().map(|pick| Uid(pick.uid)).collect();
+            let changed = tx.change_flags_of(mailbox, &uids, &change)?;
+            let missing = picks.len() - changed.len();
+            let mut messages = Vec::with_capacity(changed.len());
+            let mut changed = changed.into_iter().peekable();
             for pick in &picks {
-                match tx.change_flags(mailbox, Uid(pick.uid), &change) {
-                    Ok((message, _)) => messages.push((pick.seq, message)),
-                    Err(Error::NoMessage(..)) => missing += 1,
-                    Err(error) => return Err(error),
-                }
+                let message = changed.next_if(|message| message.uid.0 == pick.uid);
+                messages.extend(message.map(|message| (pick.seq, message)));
             }
             let new = messages
                 .iter()

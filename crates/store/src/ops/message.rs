@@ -1,4 +1,4 @@
-//! Placing, flagging, copying, moving and expunging messages.
+//! Placing, copying, moving and expunging messages.
 
 use crate::body::NewBody;
 use crate::codec;
@@ -8,7 +8,7 @@ use crate::id::{MailboxId, Timestamp, Uid};
 use crate::keys;
 use crate::leaf;
 use crate::mailbox::Mailbox;
-use crate::message::{FlagChange, Flags, Message, NewMessage};
+use crate::message::{Flags, Message, NewMessage};
 use crate::ops::home::Sums;
 use crate::source::Source as _;
 use crate::tx::{Quota, Read, Tx, home, message as message_of};
@@ -80,54 +80,6 @@ impl Tx<'_> {
             let placed = tx.place(&mut mailbox, message)?;
             tx.put_counters(&mailbox)?;
             Ok(placed)
-        })
-    }
-
-    /// Changes flags; the message as it is now, and whether anything changed.
-    pub fn change_flags(
-        &mut self,
-        mailbox: MailboxId,
-        uid: Uid,
-        change: &FlagChange,
-    ) -> Result<(Message, bool)> {
-        self.whole(|tx| {
-            let mut mailbox = tx.mailbox(mailbox)?.ok_or(Error::NoMailbox)?;
-            let before =
-                message_of(tx, mailbox.id, uid)?.ok_or(Error::NoMessage(mailbox.id, uid))?;
-            let mut after = before.clone();
-            match change {
-                FlagChange::Replace(flags, keywords) => {
-                    after.flags = *flags;
-                    after.keywords = tx.keyword_indexes(&mut mailbox, keywords)?;
-                }
-                FlagChange::Add(flags, keywords) => {
-                    after.flags = before.flags.union(*flags);
-                    after
-                        .keywords
-                        .extend(tx.keyword_indexes(&mut mailbox, keywords)?);
-                    after.keywords.sort_unstable();
-                    after.keywords.dedup();
-                }
-                FlagChange::Remove(flags, keywords) => {
-                    after.flags = before.flags.without(*flags);
-                    let gone: Vec<u16> = keywords
-                        .iter()
-                        .filter_map(|name| keyword_index(&mailbox, name))
-                        .collect();
-                    after.keywords.retain(|index| !gone.contains(index));
-                }
-            }
-            if (after.flags, &after.keywords) == (before.flags, &before.keywords) {
-                return Ok((before, false));
-            }
-            after.modseq = tx.number;
-            mailbox.modseq = tx.number;
-            uncount(&mut mailbox, &before);
-            count(&mut mailbox, &after);
-            tx.put_message(&mailbox, &after)?;
-            tx.put_counters(&mailbox)?;
-            tx.changed(Topic::Mailbox(mailbox.id), ChangeKind::Flagged(uid));
-            Ok((after, true))
         })
     }
 
@@ -267,7 +219,7 @@ impl Tx<'_> {
         self.store(key, &leaf::encode(&messages))
     }
 
-    fn leaf(&self, key: &[u8]) -> Result<Vec<Message>> {
+    pub(super) fn leaf(&self, key: &[u8]) -> Result<Vec<Message>> {
         let value = self.raw(key)?;
         value.map_or(Ok(Vec::new()), |value| {
             leaf::decode(keys::first_of(key), &value)
@@ -321,7 +273,7 @@ impl Tx<'_> {
 }
 
 /// Keywords are compared without case (RFC 9051 section 9) and shown as first used.
-fn keyword_index(mailbox: &Mailbox, name: &str) -> Option<u16> {
+pub(super) fn keyword_index(mailbox: &Mailbox, name: &str) -> Option<u16> {
     let index = mailbox
         .keywords
         .iter()
@@ -345,7 +297,7 @@ fn sums(messages: &[Message]) -> Sums {
 }
 
 /// Adds a message's flags to the counters.
-fn count(mailbox: &mut Mailbox, message: &Message) {
+pub(super) fn count(mailbox: &mut Mailbox, message: &Message) {
     mailbox.unseen += u32::from(!message.flags.contains(Flags::SEEN));
     mailbox.deleted += u32::from(message.flags.contains(Flags::DELETED));
 }

@@ -1,6 +1,7 @@
 //! What transactions do to homes, mailboxes and messages. Every operation keeps counters, ledgers
 //! and the change feed right, and is all or nothing.
 
+mod flags;
 mod home;
 mod mailbox;
 mod message;
