@@ -558,3 +558,18 @@ fn bloat(files: u64, records: u64, age: Duration) -> Option<u64> {
     let times = files / records.max(1);
     (files >= BLOATED_LEAST && times >= BLOATED && age >= BLOATED_AGE).then_some(times)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_large_old_index_of_few_records_is_written_anew() {
+        let (large, old) = (BLOATED_LEAST, BLOATED_AGE);
+        assert_eq!(bloat(large, large / 4, old), Some(4));
+        assert_eq!(bloat(large, large / 4 + 1, old), None);
+        assert_eq!(bloat(large - 1, 1, old), None);
+        assert_eq!(bloat(large, 1, old / 2), None);
+        assert_eq!(bloat(large, 0, old), Some(large));
+    }
+}

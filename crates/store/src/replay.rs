@@ -170,18 +170,3 @@ impl Sink<'_> {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_large_old_index_of_few_records_is_written_anew() {
-        let (large, old) = (BLOATED_LEAST, BLOATED_AGE);
-        assert_eq!(bloat(large, large / 4, old), Some(4));
-        assert_eq!(bloat(large, large / 4 + 1, old), None);
-        assert_eq!(bloat(large - 1, 1, old), None);
-        assert_eq!(bloat(large, 1, old / 2), None);
-        assert_eq!(bloat(large, 0, old), Some(large));
-    }
-}

@@ -41,48 +41,70 @@ const LONGEST: usize = 12;
 /// Places of the table of forms; a power of two, three times as many as forms.
 const PLACES: usize = 1 << 17;
 
-/// A syllable's number and how it is written.
-#[derive(Clone, Copy)]
+/// A syllable as it is written, in one cache line with its number: looking words up is most of the work.
+#[derive(Clone, Copy, Default)]
 struct Form {
-    number: u16,
+    text: [u8; LONGEST],
+    /// 0: no form.
+    length: u8,
     /// 0, [`CAPITAL`] or [`CAPITALS`].
     case: u8,
+    number: u16,
+}
+
+impl Form {
+    fn new(text: &str, number: usize, case: u8) -> Self {
+        let mut octets = [0; LONGEST];
+        octets[..text.len()].copy_from_slice(text.as_bytes());
+        Self {
+            text: octets,
+            length: u8::try_from(text.len()).expect("LONGEST at most"),
+            case,
+            number: u16::try_from(number).expect("fewer than 2^16"),
+        }
+    }
+
+    fn text(&self) -> &[u8] {
+        &self.text[..usize::from(self.length)]
+    }
 }
 
 struct Table {
     /// By case, then number.
-    texts: [Vec<String>; 3],
+    forms: [Vec<Form>; 3],
     /// By hash, with linear probing.
-    places: Vec<Option<Form>>,
+    places: Vec<Form>,
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let lower = syllables::table();
-    let capital = lower.iter().map(|syllable| {
+    let capital = |syllable: &String| {
         let mut chars = syllable.chars();
         let first = chars.next().into_iter().flat_map(char::to_uppercase);
-        first.chain(chars).collect()
-    });
-    let capital: Vec<String> = capital.collect();
-    let capitals = lower.iter().map(|syllable| syllable.to_uppercase());
-    let capitals: Vec<String> = capitals.collect();
-    let mut table = Table {
-        texts: [lower, capital, capitals],
-        places: vec![None; PLACES],
+        first.chain(chars).collect::<String>()
     };
-    for (case, cased) in [0, CAPITAL, CAPITALS].into_iter().enumerate() {
-        for number in 0..table.texts[case].len() {
-            let text = table.texts[case][number].as_bytes();
-            if table.find(text).is_none() {
-                let mut place = place(text);
-                while table.places[place].is_some() {
-                    place = (place + 1) % PLACES;
-                }
-                table.places[place] = Some(Form {
-                    number: u16::try_from(number).expect("fewer than 2^16"),
-                    case: cased,
-                });
-            }
+    let forms = |case, written: &dyn Fn(&String) -> String| {
+        let texts = lower.iter().map(written).enumerate();
+        texts
+            .map(|(number, text)| Form::new(&text, number, case))
+            .collect()
+    };
+    let mut table = Table {
+        forms: [
+            forms(0, &String::clone),
+            forms(CAPITAL, &capital),
+            forms(CAPITALS, &|syllable| syllable.to_uppercase()),
+        ],
+        places: vec![Form::default(); PLACES],
+    };
+    for form in table.forms.iter().flatten() {
+        let mut place = place(form.text());
+        // The first of two that are written alike stays.
+        while table.places[place].length > 0 && table.places[place].text() != form.text() {
+            place = (place + 1) % PLACES;
+        }
+        if table.places[place].length == 0 {
+            table.places[place] = *form;
         }
     }
     table
@@ -93,23 +115,25 @@ fn place(text: &[u8]) -> usize {
 }
 
 impl Table {
-    fn text(&self, form: Form) -> Option<&str> {
-        let texts = &self.texts[usize::from(form.case.saturating_sub(1))];
-        texts.get(usize::from(form.number)).map(String::as_str)
+    fn form(&self, number: usize, case: u8) -> Option<&Form> {
+        self.forms[usize::from(case.saturating_sub(1))].get(number)
     }
 
-    fn find(&self, word: &[u8]) -> Option<Form> {
+    fn find(&self, word: &[u8]) -> Option<&Form> {
         if word.len() < 2 || word.len() > LONGEST {
             return None;
         }
         let mut place = place(word);
-        while let Some(form) = self.places[place] {
-            if self.text(form).is_some_and(|text| text.as_bytes() == word) {
+        loop {
+            let form = &self.places[place];
+            if form.length == 0 {
+                return None;
+            }
+            if form.text() == word {
                 return Some(form);
             }
             place = (place + 1) % PLACES;
         }
-        None
     }
 }
 
@@ -170,10 +194,13 @@ pub(super) fn encode(octets: &[u8]) -> Option<Vec<u8>> {
             let word = word(octets, at + 1);
             if let Some(form) = table.find(word) {
                 put(form, &mut out);
-                at += 1 + word.len();
-                before = word[word.len() - 1];
-                continue;
+            } else {
+                out.push(octet);
+                plain(word, &mut out);
             }
+            at += 1 + word.len();
+            before = word.last().copied().unwrap_or(octet);
+            continue;
         }
         if is_letter(octet) {
             let word = word(octets, at);
@@ -213,7 +240,7 @@ fn word(octets: &[u8], at: usize) -> &[u8] {
     &rest[..end.unwrap_or(rest.len())]
 }
 
-fn put(form: Form, out: &mut Vec<u8>) {
+fn put(form: &Form, out: &mut Vec<u8>) {
     if form.case > 0 {
         out.push(form.case);
     }
@@ -302,9 +329,7 @@ pub(super) fn decode(coded: &[u8], most: usize) -> Option<Vec<u8>> {
             if !joined && spaced(out.last().copied().unwrap_or(b'\n')) {
                 out.push(b' ');
             }
-            let number = u16::try_from(number).ok()?;
-            let text = table.text(Form { number, case })?;
-            out.extend_from_slice(text.as_bytes());
+            out.extend_from_slice(table.form(number, case)?.text());
         } else if joined || case > 0 {
             return None;
         }
