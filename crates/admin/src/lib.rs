@@ -23,6 +23,7 @@ pub mod retention;
 pub mod salvage;
 pub mod scrub;
 pub mod store;
+pub mod trace;
 
 pub use change::Change;
 pub use deleted::{DeletedFilter, DeletedQuery};

@@ -12,6 +12,7 @@ use crate::change::{Subject, account, address, agency_id};
 use crate::deleted;
 use crate::error::{Error, Result};
 use crate::reply::{OperatorsView, QuotaView, Reply};
+use crate::trace;
 
 /// Entries of a page of the queue.
 const QUEUE_PAGE: usize = 200;
@@ -128,6 +129,19 @@ pub enum Query {
     DeletedMailboxes {
         /// Whose.
         address: String,
+        /// Continuation.
+        after: Option<String>,
+    },
+    /// Trace records that any of these keys finds, oldest first.
+    Trace {
+        /// What they are found by.
+        keys: Vec<congvu_store::trace::Key>,
+        /// From this instant on.
+        since: Option<Timestamp>,
+        /// Up to this instant.
+        until: Option<Timestamp>,
+        /// Only what concerns this agency and those below.
+        agency: Option<String>,
         /// Continuation.
         after: Option<String>,
     },
@@ -251,6 +265,7 @@ impl Query {
         | Self::Queue { after }
         | Self::RemovedAccounts { after }
         | Self::DeletedMailboxes { after, .. }
+        | Self::Trace { after, .. }
         | Self::Audit { after, .. } = &mut self
         {
             *after = Some(next.to_owned());
@@ -328,6 +343,19 @@ impl Query {
             Self::DeletedMailboxes { address, after } => {
                 Reply::DeletedMailboxes(deleted::mailboxes(r, address, after.as_deref())?)
             }
+            Self::Trace {
+                keys,
+                since,
+                until,
+                agency,
+                after,
+            } => Reply::Trace(trace::answer(
+                r,
+                keys,
+                (*since, *until),
+                agency.as_deref(),
+                after.as_deref(),
+            )?),
             Self::Audit {
                 since,
                 until,

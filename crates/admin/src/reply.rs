@@ -15,6 +15,7 @@ use crate::mail::MailReply;
 use crate::query::{QueueDetail, QueueView};
 use crate::request::Plain;
 use crate::retention::Swept;
+use crate::trace::TraceView;
 
 /// One answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +55,8 @@ pub enum Reply {
     Queue(Page<QueueView>),
     /// One message of the queue.
     QueueEntry(QueueDetail),
+    /// Trace records.
+    Trace(Page<TraceView>),
     /// Audit records.
     Audit(Page<AuditView>),
     /// Holds.
@@ -244,6 +247,7 @@ impl Reply {
             Self::RemovedAccounts(page) => page.next.as_deref(),
             Self::DeletedMailboxes(page) => page.next.as_deref(),
             Self::DeletedMessages(page) => page.next.as_deref(),
+            Self::Trace(page) => page.next.as_deref(),
             Self::Audit(page) => page.next.as_deref(),
             _ => None,
         }
@@ -258,6 +262,7 @@ impl Reply {
             Self::Aliases(page) => page.entries.len(),
             Self::Groups(page) => page.entries.len(),
             Self::Queue(page) => page.entries.len(),
+            Self::Trace(page) => page.entries.len(),
             Self::Audit(page) => page.entries.len(),
             _ => 0,
         }
@@ -272,6 +277,7 @@ impl Reply {
             Self::Aliases(page) => page.entries.truncate(most),
             Self::Groups(page) => page.entries.truncate(most),
             Self::Queue(page) => page.entries.truncate(most),
+            Self::Trace(page) => page.entries.truncate(most),
             Self::Audit(page) => page.entries.truncate(most),
             _ => {}
         }
@@ -293,6 +299,7 @@ impl Reply {
             (Self::RemovedAccounts(all), Self::RemovedAccounts(page)) => join(all, page),
             (Self::DeletedMailboxes(all), Self::DeletedMailboxes(page)) => join(all, page),
             (Self::DeletedMessages(all), Self::DeletedMessages(page)) => join(all, page),
+            (Self::Trace(all), Self::Trace(page)) => join(all, page),
             (Self::Audit(all), Self::Audit(page)) => join(all, page),
             (other, page) => *other = page,
         }

@@ -7,6 +7,7 @@ mod certificate;
 mod cli;
 mod config;
 mod door;
+mod keeper;
 mod log;
 mod quickstart;
 mod serve;

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use congvu_admin::audit::Who;
@@ -28,6 +28,7 @@ use tracing::{info, warn};
 use crate::certificate;
 use crate::config::{self, Config};
 use crate::door::{self, Live};
+use crate::keeper;
 use crate::log::Levels;
 use crate::settings::{self, SettingsError};
 use crate::upkeep;
@@ -76,6 +77,7 @@ pub(crate) struct Server {
     tls: ServerTls,
     live: Arc<Live>,
     queue: Queue,
+    trace_days: Arc<AtomicU32>,
     stopper: Stopper,
     orders: mpsc::Receiver<Control>,
     control: AbortHandle,
@@ -137,6 +139,9 @@ impl Server {
         let compaction_rate = Arc::new(AtomicU64::new(config.limits.compaction_rate));
         let upkeep = upkeep::run(store.clone(), Arc::clone(&compaction_rate));
         let upkeep = tokio::spawn(upkeep).abort_handle();
+        let trace_days = Arc::new(AtomicU32::new(config.trace.keep_days));
+        let days = Arc::clone(&trace_days);
+        tokio::spawn(keeper::keep(store.clone(), days, stopper.signal()));
 
         let (sender, orders) = mpsc::channel(ORDERS);
         let facts = Facts {
@@ -159,6 +164,7 @@ impl Server {
             tls,
             live,
             queue,
+            trace_days,
             stopper,
             orders,
             control,
@@ -203,6 +209,8 @@ impl Server {
         self.queue.reload(sending);
         let rate = config.limits.compaction_rate;
         self.compaction_rate.store(rate, Ordering::Relaxed);
+        self.trace_days
+            .store(config.trace.keep_days, Ordering::Relaxed);
         self.config = config;
         info!("configuration reloaded");
         Ok(())

@@ -20,7 +20,9 @@ impl LoggedIn {
             return nothing_selected();
         };
         if !view.read_only
-            && let Err(error) = view.expunge_deleted(&self.shared.store, None).await
+            && let Err(error) = view
+                .expunge_deleted(&self.shared.store, self.account, None)
+                .await
         {
             return self
                 .finish(Vec::new(), refuse::store(&error), Expunges::Say)

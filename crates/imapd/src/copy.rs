@@ -50,7 +50,11 @@ impl LoggedIn {
                 tx.mailbox(from)?.ok_or(Error::NoMailbox)?;
                 let pairs = match uids.as_slice() {
                     [] => Vec::new(),
-                    uids if remove => tx.relocate(from, uids, to.id)?,
+                    uids if remove => {
+                        let pairs = tx.relocate(from, uids, to.id)?;
+                        tx.trace_moved(from, account, to.id, &pairs)?;
+                        pairs
+                    }
                     uids => tx.copy(from, uids, to.id, Quota::Enforce)?,
                 };
                 match uids.get(pairs.len()) {

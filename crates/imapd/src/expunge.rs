@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use congvu_imap::ask::{Answer, SequenceSet};
 use congvu_imap::response::{Code, Done};
-use congvu_store::{Flags, Read, Result, Store, Uid};
+use congvu_store::{AccountId, Flags, Read, Result, Store, Uid};
 
 use crate::records;
 use crate::refuse;
@@ -26,7 +26,8 @@ impl LoggedIn {
                 "The mailbox is open read-only",
             ));
         }
-        let end = match view.expunge_deleted(&self.shared.store, set.as_ref()).await {
+        let expunged = view.expunge_deleted(&self.shared.store, self.account, set.as_ref());
+        let end = match expunged.await {
             Ok(()) => Done::ok("Expunge completed"),
             Err(error) => refuse::store(&error),
         };
@@ -40,6 +41,7 @@ impl View {
     pub(crate) async fn expunge_deleted(
         &mut self,
         store: &Store,
+        by: AccountId,
         set: Option<&SequenceSet>,
     ) -> Result<()> {
         let mailbox = self.mailbox;
@@ -63,7 +65,7 @@ impl View {
                 .filter(|(_, message)| message.flags.contains(Flags::DELETED));
             deleted.extend(marked.map(|(_, message)| message.uid));
             if deleted.len() >= AT_ONCE || (targets.is_empty() && !deleted.is_empty()) {
-                let went = expunge(store, mailbox, std::mem::take(&mut deleted)).await?;
+                let went = expunge(store, mailbox, by, std::mem::take(&mut deleted)).await?;
                 self.expunged(&went);
             }
         }
@@ -75,6 +77,7 @@ impl View {
 async fn expunge(
     store: &Store,
     mailbox: congvu_store::MailboxId,
+    by: AccountId,
     uids: Vec<Uid>,
 ) -> Result<Vec<Uid>> {
     let uids: Arc<[Uid]> = uids.into();
@@ -89,7 +92,9 @@ async fn expunge(
                     still.push(uid);
                 }
             }
-            tx.expunge(mailbox, &still)
+            let gone = tx.expunge(mailbox, &still)?;
+            tx.trace_expunged(mailbox, by, &gone)?;
+            Ok(gone)
         })
         .await
 }

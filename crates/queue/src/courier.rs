@@ -1,11 +1,13 @@
 //! Answers the client machine of one session: hands it batch after batch, settles what came of each.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use congvu_net::{Service, Shutdown};
 use congvu_smtp::client::{Answer, Ask, Break, Client, Outcome, Session, SessionError};
 use congvu_store::queue::TaskKey;
+use congvu_store::trace::Tls;
 use tracing::{debug, info};
 
 use crate::batch::{Batch, NoBatch};
@@ -34,6 +36,7 @@ pub(crate) struct Place {
     pub(crate) destination: Destination,
     pub(crate) route: Route,
     pub(crate) host: String,
+    pub(crate) address: IpAddr,
     /// The domain is ours: meeting ourselves is right.
     pub(crate) home: bool,
 }
@@ -229,7 +232,11 @@ impl Courier {
     }
 
     async fn settle(&self, batch: Batch, verdicts: Vec<Verdict>) {
+        let tls = self.session.tls.as_ref();
         let context = Context {
+            host: self.place.host.clone(),
+            address: Some(self.place.address),
+            tls: tls.map(|tls| (Tls::new(&tls.version, &tls.cipher), tls.verified)),
             notices_passed_on: self.session.extensions.dsn,
             last_hop: matches!(self.place.route.to, Way::Lmtp(_)),
         };

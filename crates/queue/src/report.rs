@@ -45,7 +45,7 @@ impl Report {
         rcpt: &Rcpt,
         reason: &Reason,
         now: Timestamp,
-        context: Context,
+        context: &Context,
     ) -> Option<Self> {
         let wanted = rcpt.notify.is_some_and(|notify| notify.success) && !context.notices_passed_on;
         let action = if context.last_hop {
@@ -198,8 +198,8 @@ mod tests {
                 ..Context::default()
             };
             let found = [
-                Report::delivered(&rcpt, &reason, now, Context::default()).is_some(),
-                Report::delivered(&rcpt, &reason, now, passed).is_some(),
+                Report::delivered(&rcpt, &reason, now, &Context::default()).is_some(),
+                Report::delivered(&rcpt, &reason, now, &passed).is_some(),
                 Report::failed(&rcpt, &reason, now).is_some(),
                 Report::delayed(&rcpt, &reason, now, now).is_some(),
             ];
@@ -227,7 +227,7 @@ mod tests {
             &rcpt(Some((true, true, true))),
             &Reason::own((2, 0, 0), "x"),
             now,
-            last,
+            &last,
         );
         assert_eq!(report.unwrap().action, Action::Delivered);
     }

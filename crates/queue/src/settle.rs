@@ -3,6 +3,7 @@
 //! Invariant: a recipient becomes final in the same transaction that queues or delivers the notice about
 //! it. Before that transaction is durable the recipient is still owed.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,9 @@ use congvu_directory::{Error, Result};
 use congvu_message::Address;
 use congvu_net::Shutdown;
 use congvu_store::queue::{Entry, NewEntry, NewRcpt, Outcome, QueueWrite, Rcpt};
+use congvu_store::trace::{
+    Accepted, Attempt, Client, Door, Event, Fate, Placed as Copied, Tls, Tried,
+};
 use congvu_store::tx::Quota;
 use congvu_store::{Flags, NewBody, NewMessage, Read, Tx};
 use tracing::{error, info, warn};
@@ -24,9 +28,15 @@ use crate::verdict::Verdict;
 /// Pause before a transaction that the store refused is tried again (full disk).
 const STORE_PAUSE: Duration = Duration::from_secs(5);
 
-/// What else decides about notices.
-#[derive(Debug, Clone, Copy, Default)]
+/// What else decides about notices, and with whom we spoke.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Context {
+    /// The server's name; empty when none was reached.
+    pub(crate) host: String,
+    /// Its address.
+    pub(crate) address: Option<IpAddr>,
+    /// The handshake, and whether the certificate was verified.
+    pub(crate) tls: Option<(Tls, bool)>,
     /// The next server offers DSN and was told what the sender wants.
     pub(crate) notices_passed_on: bool,
     /// The next server is the last (LMTP).
@@ -39,6 +49,7 @@ struct Plan {
     /// By domain: (index, outcome).
     outcomes: Vec<(String, Vec<(u32, Outcome)>)>,
     warned: Vec<Rcpt>,
+    told: Attempt,
     notice: Option<(Address, Letter, NewBody)>,
     zone: i16,
 }
@@ -69,7 +80,7 @@ pub(crate) async fn settle(
     let mut shutdown = shutdown.clone();
     let entry = batch.entry.id;
     let plan = loop {
-        match plan(shared, &batch, &verdicts, context).await {
+        match plan(shared, &batch, &verdicts, &context).await {
             Ok(plan) => break Arc::new(plan),
             Err(error) => {
                 error!(%entry, %error, "cannot prepare a notice");
@@ -139,7 +150,7 @@ async fn plan(
     shared: &Shared,
     batch: &Batch,
     verdicts: &[Verdict],
-    context: Context,
+    context: &Context,
 ) -> Result<Plan> {
     let settings = shared.settings();
     let now = shared.now();
@@ -148,6 +159,15 @@ async fn plan(
         entry: entry.clone(),
         outcomes: Vec::new(),
         warned: Vec::new(),
+        told: Attempt {
+            id: entry.trace.clone(),
+            queue: entry.id,
+            host: context.host.clone(),
+            address: context.address,
+            tls: context.tls.clone(),
+            tried: Vec::new(),
+            notice: None,
+        },
         notice: None,
         zone: settings.zone,
     };
@@ -196,6 +216,7 @@ async fn plan(
             }
         };
         log(entry, rcpt, &outcome);
+        tell_tried(&mut plan.told.tried, rcpt, &outcome);
         match plan
             .outcomes
             .iter_mut()
@@ -212,6 +233,7 @@ async fn plan(
         match Address::parse(&entry.sender) {
             Ok(to) => {
                 let letter = report::letter(shared.store(), &settings, batch, reports, now).await?;
+                plan.told.notice = Some(letter.trace.clone());
                 let summary = congvu_message::summarize(&letter.octets).encode();
                 let body = shared.store().prepare(&letter.octets, &summary)?;
                 plan.notice = Some((to, letter, body));
@@ -235,12 +257,32 @@ impl Plan {
         if !changed {
             return Ok(Placed::Nothing);
         }
+        tx.trace(Event::Attempt(self.told.clone()))?;
         if tx.get::<Entry>(&self.entry.id)?.is_some() {
             self.warn(tx)?;
         }
         match &self.notice {
             Some((to, letter, body)) => self.place(tx, to, letter, body),
             None => Ok(Placed::Nothing),
+        }
+    }
+
+    /// What is told of the notice; where it went is filled in the transaction.
+    fn notice_told(&self, to: &Address, letter: &Letter) -> Accepted {
+        Accepted {
+            id: letter.trace.clone(),
+            about: Some(self.entry.trace.clone()),
+            door: Door::Notice,
+            client: Client::default(),
+            sender: String::new(),
+            message_id: None,
+            size: letter.size,
+            judged: None,
+            rcpts: vec![to.to_string()],
+            others: Vec::new(),
+            placed: Vec::new(),
+            full: Vec::new(),
+            queued: None,
         }
     }
 
@@ -267,7 +309,7 @@ impl Plan {
             Resolution::Recipients(recipients) => recipients,
             Resolution::Unknown | Resolution::Disabled => Vec::new(),
         };
-        let mut local = 0;
+        let mut told = self.notice_told(to, letter);
         let mut foreign = Vec::new();
         for recipient in recipients {
             match recipient {
@@ -282,8 +324,12 @@ impl Plan {
                         zone: self.zone,
                     };
                     // A notice must arrive also in a full mailbox.
-                    tx.append(inbox.id, body, &message, Quota::Ignore)?;
-                    local += 1;
+                    let placed = tx.append(inbox.id, body, &message, Quota::Ignore)?;
+                    told.placed.push(Copied {
+                        account,
+                        mailbox: inbox.id,
+                        uid: placed.uid,
+                    });
                 }
                 Recipient::Foreign(address) => foreign.push(NewRcpt {
                     address: address.to_wire(),
@@ -309,14 +355,38 @@ impl Plan {
                 hold: None,
                 trace: letter.trace.clone(),
             };
-            tx.enqueue(&new, &foreign)?;
+            told.queued = Some(tx.enqueue(&new, &foreign)?);
         }
+        let local = told.placed.len();
+        tx.trace(Event::Accepted(told))?;
         Ok(if local + foreign.len() == 0 {
             Placed::Nowhere
         } else {
             Placed::Sent(local, foreign.len())
         })
     }
+}
+
+/// Adds a recipient to those that had the same fate for the same reason.
+fn tell_tried(all: &mut Vec<Tried>, rcpt: &Rcpt, outcome: &Outcome) {
+    let (fate, reply, next) = match outcome {
+        Outcome::Delivered { reply, .. } => (Fate::Delivered, reply, None),
+        Outcome::Deferred { reply, next, .. } => (Fate::Deferred, reply, Some(*next)),
+        Outcome::Failed { reply, .. } => (Fate::Returned, reply, None),
+    };
+    let same = |tried: &&mut Tried| tried.fate == fate && tried.reply == *reply;
+    if let Some(tried) = all.iter_mut().find(same) {
+        // Their next instants differ by the scatter alone: the first is told.
+        tried.rcpts.push(rcpt.address.clone());
+        tried.next = tried.next.min(next);
+        return;
+    }
+    all.push(Tried {
+        fate,
+        reply: reply.clone(),
+        next,
+        rcpts: vec![rcpt.address.clone()],
+    });
 }
 
 fn log(entry: &Entry, rcpt: &Rcpt, outcome: &Outcome) {

@@ -152,7 +152,7 @@ impl Worker {
             connected = connect(&hop.addresses, settings.source) => connected,
             () = shutdown.stopping() => return badly(hop, (4, 3, 2), "this server is stopping"),
         };
-        let (stream, _) = match connected {
+        let (stream, peer) = match connected {
             Ok(connected) => connected,
             Err(error) => return badly(hop, (4, 4, 1), &error.to_string()),
         };
@@ -172,6 +172,7 @@ impl Worker {
             destination: self.destination.clone(),
             route: route.clone(),
             host: hop.host.clone(),
+            address: peer.remote.ip().to_canonical(),
             home: *home,
         };
         let shared = Arc::clone(&self.shared);

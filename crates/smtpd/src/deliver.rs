@@ -15,6 +15,7 @@ use crate::notice;
 use crate::place::{Letter, Placed, place};
 use crate::plan::{Plan, plan};
 use crate::rcpt::Accepted;
+use crate::record;
 use crate::refusal::Refusal;
 use crate::transaction::Transaction;
 use crate::verdict::{Verdict, judge, judge_author};
@@ -38,6 +39,11 @@ pub(crate) async fn deliver(
     let size = transaction.received();
     let outcome = receive(shared, connection, &mut transaction).await;
     log(connection, &transaction, size, &outcome);
+    if let Err(refusal) = &outcome {
+        shared
+            .refused
+            .message(&shared.store, connection, &transaction, &refusal.reply());
+    }
     answer(
         connection.kind,
         &transaction.id,
@@ -155,6 +161,7 @@ async fn receive(
             arrived.eight_bit,
         ),
         first: transaction.rcpts.first().ok_or(Refusal::Failed)?.shown(),
+        told: record::accepted(connection, transaction, &plan, body.len()),
         body,
         plan,
         notices,

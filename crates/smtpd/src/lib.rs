@@ -18,6 +18,7 @@ mod policy;
 mod quota;
 mod rate;
 mod rcpt;
+mod record;
 mod refusal;
 mod session;
 mod settings;
@@ -48,6 +49,7 @@ pub struct Shared {
     settings: Arc<Settings>,
     rates: Arc<rate::Book>,
     large: Arc<Semaphore>,
+    refused: Arc<record::Refusals>,
 }
 
 impl Shared {
@@ -59,6 +61,7 @@ impl Shared {
             settings: Arc::new(settings),
             rates: Arc::default(),
             large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
+            refused: Arc::default(),
         }
     }
 

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use congvu_message::Address;
 use congvu_smtp::ask::Kind;
 use congvu_store::queue::{NewEntry, NewRcpt, QueueId, QueueWrite};
+use congvu_store::trace::{Accepted, Event};
 use congvu_store::tx::Quota;
-use congvu_store::{AccountId, NewBody, NewMessage, Store, Tx};
+use congvu_store::{AccountId, NewBody, NewMessage, Store, Tx, trace};
 
 use crate::plan::Plan;
 use crate::policy;
@@ -35,6 +36,8 @@ pub(crate) struct Letter {
     pub first: Address,
     /// Notices to the sender that become true with the placement.
     pub notices: Vec<Notice>,
+    /// What is told of it; where it went is filled in the transaction.
+    pub told: Accepted,
 }
 
 /// A confirmation to the sender, prepared.
@@ -50,6 +53,27 @@ pub(crate) struct Notice {
     pub foreign: Vec<NewRcpt>,
     /// Envelope for those.
     pub entry: NewEntry,
+}
+
+impl Letter {
+    /// What is told of a notice about it.
+    fn notice_told(&self, notice: &Notice) -> Accepted {
+        Accepted {
+            id: notice.entry.trace.clone(),
+            about: Some(self.told.id.clone()),
+            door: trace::Door::Notice,
+            client: trace::Client::default(),
+            sender: String::new(),
+            message_id: None,
+            size: notice.body.len(),
+            judged: None,
+            rcpts: vec![self.told.sender.clone()],
+            others: Vec::new(),
+            placed: Vec::new(),
+            full: Vec::new(),
+            queued: None,
+        }
+    }
 }
 
 /// What was done.
@@ -74,6 +98,7 @@ fn commit(tx: &mut Tx<'_>, letter: &Letter) -> Result<Placed, Refusal> {
         full: full(tx, letter)?,
         ..Placed::default()
     };
+    let mut told = letter.told.clone();
     let mut frame = 0;
     for place in &letter.plan.local {
         if placed.full.contains(&place.account) {
@@ -81,26 +106,39 @@ fn commit(tx: &mut Tx<'_>, letter: &Letter) -> Result<Placed, Refusal> {
         }
         let mailbox = policy::mailbox(tx, place.account, place.detail.as_deref())?;
         // The limits were weighed in `full`; from here on usage is only counted.
-        frame = tx
-            .append(mailbox.id, &letter.body, &letter.message, Quota::Ignore)?
-            .frame;
+        let message = tx.append(mailbox.id, &letter.body, &letter.message, Quota::Ignore)?;
+        frame = message.frame;
+        told.placed.push(trace::Placed {
+            account: place.account,
+            mailbox: mailbox.id,
+            uid: message.uid,
+        });
         placed.copies += 1;
     }
     placed.queued = enqueue(tx, &letter.body, frame, &letter.entry, &letter.plan.foreign)?;
-    let told = |notice: &&Notice| {
+    told.queued = placed.queued;
+    told.full = placed.full.iter().copied().collect();
+    tx.trace(Event::Accepted(told))?;
+    let due = |notice: &&Notice| {
         notice
             .of
             .is_none_or(|account| !placed.full.contains(&account))
     };
-    for notice in letter.notices.iter().filter(told) {
+    for notice in letter.notices.iter().filter(due) {
         let mut frame = 0;
+        let mut told = letter.notice_told(notice);
         for account in &notice.local {
             let mailbox = policy::mailbox(tx, *account, None)?;
-            frame = tx
-                .append(mailbox.id, &notice.body, &letter.message, Quota::Ignore)?
-                .frame;
+            let message = tx.append(mailbox.id, &notice.body, &letter.message, Quota::Ignore)?;
+            frame = message.frame;
+            told.placed.push(trace::Placed {
+                account: *account,
+                mailbox: mailbox.id,
+                uid: message.uid,
+            });
         }
-        enqueue(tx, &notice.body, frame, &notice.entry, &notice.foreign)?;
+        told.queued = enqueue(tx, &notice.body, frame, &notice.entry, &notice.foreign)?;
+        tx.trace(Event::Accepted(told))?;
     }
     Ok(placed)
 }

@@ -164,6 +164,16 @@ impl Session {
             .await
     }
 
+    /// Remembers a refused MAIL or RCPT for whoever asks why a letter did not arrive.
+    fn refused(&self, from: Option<String>, to: Option<String>, refusal: &Refusal) {
+        let from = from.or_else(|| {
+            let transaction = self.transaction.as_ref()?;
+            Some(transaction.sender.mail.from.clone())
+        });
+        let Shared { store, refused, .. } = &self.shared;
+        refused.command(store, &self.connection, from, to, &refusal.reply());
+    }
+
     /// The reply to a refusal, and its log line. Refusals of whole messages are logged by `deliver`.
     fn reply(&self, stage: &'static str, outcome: Result<(), Refusal>) -> Answer {
         let Err(refusal) = outcome else {
@@ -200,11 +210,19 @@ impl Service<Server> for Session {
             Ask::Sasl(ask) => self.sasl(ask).await,
             Ask::Mail(mail) => {
                 self.transaction = None;
+                let from = mail.from.clone();
                 let outcome = self.mail(mail).await;
+                if let Err(refusal) = &outcome {
+                    self.refused(Some(from), None, refusal);
+                }
                 self.reply("mail", outcome)
             }
             Ask::Rcpt(rcpt) => {
+                let to = rcpt.to.clone();
                 let outcome = self.rcpt(rcpt).await;
+                if let Err(refusal) = &outcome {
+                    self.refused(None, Some(to), refusal);
+                }
                 self.reply("rcpt", outcome)
             }
             Ask::Body(chunk) => {

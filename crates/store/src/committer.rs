@@ -317,6 +317,7 @@ impl Running {
             now,
             changes: Vec::new(),
             attached: Vec::new(),
+            traced: 0,
         };
         let ran = catch_unwind(AssertUnwindSafe(|| job.run(&mut tx)));
         let changes = std::mem::take(&mut tx.changes);

@@ -20,6 +20,8 @@ pub enum Topic {
     Queue,
     /// Directory records.
     Directory,
+    /// Trace records of refusals, which no other topic tells of.
+    Trace,
     /// Everything (push, tracing).
     All,
 }

@@ -45,6 +45,7 @@ mod state;
 pub mod stats;
 pub mod store;
 mod sums;
+pub mod trace;
 pub mod tx;
 mod zip;
 

@@ -30,6 +30,12 @@ pub enum Table {
     QueueRcpt = b'B',
     /// Queue: order of tasks, lane first.
     QueueOrder = b'C',
+    /// Store's own: what happened to letters.
+    Trace = b'D',
+    /// Store's own: pages of fingerprints of trace records.
+    TracePage = b'E',
+    /// Store's own: how far those pages go.
+    TraceState = b'F',
     /// Directory: agencies.
     Agency = b'a',
     /// Directory: domains.
@@ -56,7 +62,7 @@ pub enum Table {
 
 impl Table {
     /// All of them. What is missing here keeps everything from being compacted as soon as it has a record.
-    const ALL: [Self; 23] = [
+    const ALL: [Self; 26] = [
         Self::Meta,
         Self::Home,
         Self::Mailbox,
@@ -69,6 +75,9 @@ impl Table {
         Self::QueueEntry,
         Self::QueueRcpt,
         Self::QueueOrder,
+        Self::Trace,
+        Self::TracePage,
+        Self::TraceState,
         Self::Agency,
         Self::Domain,
         Self::Account,

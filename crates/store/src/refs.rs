@@ -77,6 +77,9 @@ pub(crate) fn references(key: &[u8], value: &[u8], found: &mut dyn FnMut(Referen
         | Table::Removed
         | Table::QueueRcpt
         | Table::QueueOrder
+        | Table::Trace
+        | Table::TracePage
+        | Table::TraceState
         | Table::Agency
         | Table::Domain
         | Table::Account
@@ -101,7 +104,7 @@ mod tests {
         let known: Vec<u8> = (0..=u8::MAX)
             .filter(|octet| Table::of(*octet).is_some())
             .collect();
-        assert_eq!(known, b"012345678ABCabcdefghijp");
+        assert_eq!(known, b"012345678ABCDEFabcdefghijp");
         let mut none = |_: Reference| panic!("no reference");
         assert!(references(b"~x", b"", &mut none).is_err());
         assert!(references(b"", b"", &mut none).is_err());

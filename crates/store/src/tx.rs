@@ -299,6 +299,8 @@ pub struct Tx<'a> {
     pub(crate) now: Timestamp,
     pub(crate) changes: Vec<(Topic, ChangeKind)>,
     pub(crate) attached: Vec<(NewBody, BodyId)>,
+    /// Trace records written so far.
+    pub(crate) traced: u16,
 }
 
 impl Read for Tx<'_> {}

@@ -5,4 +5,5 @@ mod crash;
 mod relay;
 mod service;
 mod sessions;
+mod trace;
 mod undelete;

@@ -2,6 +2,7 @@
 
 use congvu_store::Tx;
 use congvu_store::queue::{QueueId, QueueRead, QueueWrite};
+use congvu_store::trace::{Event, Handled};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -42,6 +43,15 @@ pub enum QueueChange {
 }
 
 impl QueueChange {
+    fn act(&self) -> &'static str {
+        match self {
+            Self::Retry { .. } | Self::RetryAll { .. } => "retry",
+            Self::Hold { .. } => "hold",
+            Self::Release { .. } => "release",
+            Self::Drop { .. } => "drop",
+        }
+    }
+
     pub(super) fn apply(&self, tx: &mut Tx<'_>) -> Result<String> {
         let id = match self {
             Self::Retry { id, .. }
@@ -54,6 +64,11 @@ impl QueueChange {
         let entry = tx
             .queue_entry(QueueId(*id))?
             .ok_or_else(|| Error::Missing("queue entry", id.to_string()))?;
+        tx.trace(Event::Handled(Handled {
+            id: entry.trace.clone(),
+            queue: entry.id,
+            act: self.act().to_owned(),
+        }))?;
         match self {
             Self::Retry { domain, .. } => {
                 if entry.hold.is_some() {

@@ -18,6 +18,7 @@ mod server;
 pub(crate) mod spam;
 pub(crate) mod store;
 mod table;
+mod trace;
 mod undelete;
 
 use std::path::Path;
@@ -81,6 +82,8 @@ pub(crate) enum Noun {
     /// Holds: what must be kept whatever is deleted.
     #[command(subcommand)]
     Hold(undelete::HoldVerb),
+    /// What became of a letter: from whom, by which way, where it is.
+    Trace(trace::TraceArgs),
     /// Who did what: every administrative act.
     Audit(server::AuditArgs),
     /// What the server is and does.
@@ -103,6 +106,8 @@ enum Plan {
     ListDeleted(DeletedQuery),
     /// Bringing messages back.
     Undelete(undelete::Undelete),
+    /// What became of letters.
+    Trace(congvu_admin::trace::Ask),
 }
 
 impl From<Query> for Plan {
@@ -137,6 +142,7 @@ impl Noun {
             Self::Message(verb) => verb.plan(zone),
             Self::Mailbox(verb) => Ok(verb.plan()),
             Self::Hold(verb) => Ok(verb.plan()),
+            Self::Trace(args) => args.plan(zone),
             Self::Audit(args) => args.plan(zone),
             Self::Status => Ok(Plan::Do(vec![Request::Status])),
             Self::Reload => Ok(Plan::Do(vec![Request::Reload])),
@@ -203,6 +209,10 @@ async fn execute(
             }
         }
         Plan::List(query) => output.reply(&list(connection, query, usize::MAX).await?),
+        Plan::Trace(ask) => {
+            let lives = congvu_admin::trace::follow(connection, &ask).await?;
+            output.lives(&lives);
+        }
         Plan::Some(query, limit) => output.reply(&list(connection, query, limit).await?),
         Plan::ListDeleted(query) => undelete::list(connection, query, output).await?,
         Plan::Undelete(wanted) => undelete::undelete(connection, wanted, output).await?,

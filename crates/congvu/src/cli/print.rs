@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use congvu_admin::reply::{Done, ImportView, OperatorsView, StatusView};
+use congvu_admin::trace::Life;
 use congvu_admin::{Refusal, Reply};
 use congvu_directory::view::{
     AccountDetail, AccountView, AgencyView, AliasView, DomainView, GroupView, Usage,
@@ -13,6 +14,7 @@ use serde_json::Value;
 
 use super::amount::{size, time};
 use super::table::{Table, plain};
+use super::trace::{self, Language};
 use super::undelete;
 
 /// How to print.
@@ -55,6 +57,18 @@ impl Output {
             json(reply)
         } else {
             self.text(reply)
+        };
+        let _ = std::io::stdout().write_all(text.as_bytes());
+    }
+
+    /// Prints what became of letters.
+    pub(super) fn lives(&self, lives: &[Life]) {
+        let text = if self.json {
+            let value = serde_json::to_value(lives).unwrap_or(Value::Null);
+            format!("{value:#}\n")
+        } else {
+            let language = Language::of(|name| std::env::var(name).ok());
+            trace::text(lives, self.zone, language)
         };
         let _ = std::io::stdout().write_all(text.as_bytes());
     }
@@ -164,7 +178,7 @@ impl Output {
                 table.to_string()
             }
             // Asked for only by commands that print in their own way.
-            Reply::Store(_) | Reply::Mail(_) => json(reply),
+            Reply::Store(_) | Reply::Mail(_) | Reply::Trace(_) => json(reply),
             Reply::Status(status) => self.status(status),
         }
     }

@@ -42,6 +42,7 @@ pub(crate) struct Config {
     pub(crate) routes: Vec<Route>,
     pub(crate) store: Store,
     pub(crate) audit: Audit,
+    pub(crate) trace: Trace,
 }
 
 /// Who we are and where our data is.
@@ -188,6 +189,12 @@ pub(crate) struct Queue {
     pub(crate) connections_per_destination: usize,
     pub(crate) source_v4: Option<Ipv4Addr>,
     pub(crate) source_v6: Option<Ipv6Addr>,
+}
+
+/// What is remembered of letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Trace {
+    pub(crate) keep_days: u32,
 }
 
 /// Where mail of some domains goes.

@@ -12,7 +12,7 @@ use super::reader::Section;
 use super::value;
 use super::{
     Access, Audit, Config, Control, Dns, Kind, Limits, Listener, Log, LogFormat, PerAddress, Queue,
-    Rate, Rates, Route, Server, Store, Tls, TlsDemand, Way,
+    Rate, Rates, Route, Server, Store, Tls, TlsDemand, Trace, Way,
 };
 
 /// Five mail programs of 2,000 people; some 40 kB each with TLS.
@@ -49,6 +49,7 @@ pub(super) fn config(root: &mut Section<'_>) -> Config {
         routes: root.sections("route", route).unwrap_or_default(),
         store: root.section("store", store),
         audit: root.section("audit", audit),
+        trace: root.section("trace", trace),
     }
 }
 
@@ -221,6 +222,15 @@ fn rate(section: &mut Section<'_>, default: Rate) -> Rate {
     Rate {
         hour: section.get("hour", value::count, default.hour),
         day: section.get("day", value::count, default.day),
+    }
+}
+
+/// A quarter: longer than any deadline after which somebody still asks where a letter is.
+const TRACE_DAYS: u32 = 90;
+
+fn trace(section: &mut Section<'_>) -> Trace {
+    Trace {
+        keep_days: section.get("keep-days", value::count, TRACE_DAYS),
     }
 }
 

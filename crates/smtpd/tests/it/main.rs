@@ -6,4 +6,5 @@ mod letter;
 mod limits;
 mod lmtp;
 mod mx;
+mod record;
 mod submission;

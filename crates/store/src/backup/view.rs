@@ -89,7 +89,7 @@ impl View {
     }
 }
 
-/// Tables that lead nowhere here: counters, undelete, the queue, audit records.
+/// Tables that lead nowhere here: counters, undelete, the queue, trace and audit records.
 fn is_wanted(key: &[u8]) -> bool {
     let unwanted = [
         Table::Meta,
@@ -98,6 +98,9 @@ fn is_wanted(key: &[u8]) -> bool {
         Table::QueueEntry,
         Table::QueueRcpt,
         Table::QueueOrder,
+        Table::Trace,
+        Table::TracePage,
+        Table::TraceState,
         Table::Audit,
     ];
     !unwanted
