@@ -50,6 +50,12 @@ impl Ledger {
     }
 
     /// Messages that must be there.
+    pub fn sure(&self) -> Vec<u64> {
+        let kept = self.tokens.iter().filter(|(_, times)| times.least > 0);
+        kept.map(|(token, _)| *token).collect()
+    }
+
+    /// How many these are.
     pub fn count(&self) -> usize {
         self.tokens.values().filter(|times| times.least > 0).count()
     }

@@ -34,6 +34,7 @@ pub const PASSWORD: &str = "mat-khau-thu-nghiem-2026";
 pub struct Setup {
     settings: String,
     dns: Option<SocketAddr>,
+    tmpfs: Option<String>,
 }
 
 impl Setup {
@@ -56,6 +57,14 @@ impl Setup {
         self
     }
 
+    /// Its data folder is a tmpfs with these options. It takes the right to mount, and is unmounted with the
+    /// server.
+    #[must_use]
+    pub fn tmpfs(mut self, options: &str) -> Self {
+        self.tmpfs = Some(options.to_owned());
+        self
+    }
+
     /// Asks this name server.
     #[must_use]
     pub fn dns(mut self, address: SocketAddr) -> Self {
@@ -70,6 +79,7 @@ pub struct Server {
     child: Option<Child>,
     log: Mutex<Log>,
     listeners: BTreeMap<String, SocketAddr>,
+    mounted: bool,
 }
 
 /// The server's log: what was read so far, and what comes.
@@ -81,9 +91,20 @@ struct Log {
 impl Log {
     /// The first line, from the beginning, that fits; waits for it.
     fn wait(&mut self, what: &str, fits: impl Fn(&str) -> bool) -> String {
+        assert!(
+            self.waited(what, &fits),
+            "the server ended before its log said {what:?}; it said:\n{}",
+            self.lines.join("\n")
+        );
+        let line = self.lines.iter().find(|line| fits(line));
+        line.cloned().unwrap_or_default()
+    }
+
+    /// Waits for a line that fits; `false` when the log ended before.
+    fn waited(&mut self, what: &str, fits: impl Fn(&str) -> bool) -> bool {
         let start = Instant::now();
-        if let Some(line) = self.lines.iter().find(|line| fits(line)) {
-            return line.clone();
+        if self.lines.iter().any(|line| fits(line)) {
+            return true;
         }
         loop {
             match self
@@ -91,9 +112,9 @@ impl Log {
                 .recv_timeout(PATIENCE.saturating_sub(start.elapsed()))
             {
                 Ok(line) => {
-                    self.lines.push(line.clone());
-                    if fits(&line) {
-                        return line;
+                    self.lines.push(line);
+                    if self.lines.last().is_some_and(|line| fits(line)) {
+                        return true;
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
@@ -102,12 +123,7 @@ impl Log {
                         self.lines.join("\n")
                     )
                 }
-                Err(RecvTimeoutError::Disconnected) => {
-                    panic!(
-                        "the server ended before its log said {what:?}; it said:\n{}",
-                        self.lines.join("\n")
-                    )
-                }
+                Err(RecvTimeoutError::Disconnected) => return false,
             }
         }
     }
@@ -157,6 +173,11 @@ impl Server {
         }
         text.push_str(&setup.settings);
         fs::create_dir(root.join("data")).expect("the data folder");
+        if let Some(options) = &setup.tmpfs {
+            let data = root.join("data").to_string_lossy().into_owned();
+            let args = ["-t", "tmpfs", "-o", options, "tmpfs", &data];
+            run("mount", &args, "").expect("mount");
+        }
         fs::write(root.join("congvu.toml"), text).expect("the configuration");
         let (_, coming) = channel();
         Self {
@@ -167,6 +188,7 @@ impl Server {
                 coming,
             }),
             listeners: BTreeMap::new(),
+            mounted: setup.tmpfs.is_some(),
         }
     }
 
@@ -207,6 +229,25 @@ impl Server {
     pub fn restart(&mut self) {
         self.begin();
         self.up();
+    }
+
+    /// Starts it (again); what it said when it did not come up.
+    ///
+    /// # Errors
+    /// Its log, when it ended instead.
+    ///
+    /// # Panics
+    /// When it runs already, or neither comes up nor ends.
+    pub fn try_restart(&mut self) -> Result<(), String> {
+        self.begin();
+        let log = self.log.get_mut().expect("log");
+        if log.waited("server started", |line| line.contains("server started")) {
+            self.up();
+            return Ok(());
+        }
+        let said = log.lines.join("\n");
+        self.ended();
+        Err(said)
     }
 
     /// Starts it (again).
@@ -415,6 +456,10 @@ impl Drop for Server {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
+        }
+        if self.mounted {
+            let data = self.data();
+            let _ = Command::new("umount").arg("-l").arg(data).status();
         }
     }
 }

@@ -109,10 +109,12 @@ pub async fn check(site: &Site, progress: Progress) -> Result<Checked> {
 
 fn open_files(data: &Path) -> Result<LogFiles> {
     LogFiles::of_store(data).map_err(|error| {
-        Error::Unreachable(format!(
-            "cannot read the log in {}: {error}; run this as root or as the user that runs congvu",
-            data.display()
-        ))
+        let remedy = match error {
+            congvu_store::Error::Io { .. } => "; run this as root or as the user that runs congvu",
+            _ => "",
+        };
+        let data = data.display();
+        Error::Unreachable(format!("cannot read the log in {data}: {error}{remedy}"))
     })
 }
 

@@ -69,7 +69,7 @@ impl LogFiles {
             let folder = segments.folder.display();
             return Err(Error::Damaged(format!("there is no log in {folder}")));
         }
-        let seed = match (known, scan::seed(&segments)?) {
+        let seed = match (known, scan::seed(&segments, known)?) {
             (Some(known), Some(found)) if known != found => {
                 let folder = segments.folder.display();
                 let what = format!("log and state in {folder} are of different stores");

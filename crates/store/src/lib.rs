@@ -30,6 +30,8 @@ pub mod name;
 mod ops;
 mod overlay;
 pub mod page;
+#[cfg(test)]
+mod power;
 pub mod queue;
 pub mod record;
 mod recover;

@@ -162,7 +162,7 @@ fn clear_tmp(folder: &Path) -> Result<()> {
 
 /// The store's number; begins a log where there is none.
 fn find_log(folder: &Path, segments: &Segments, disk: &Disk, state: Option<&State>) -> Result<u64> {
-    let found = scan::seed(segments)?;
+    let found = scan::seed(segments, state.map(|state| state.store))?;
     match (found, state) {
         (Some(seed), Some(state)) if seed != state.store => Err(Error::Damaged(format!(
             "log and state in {} are of different stores",

@@ -4,7 +4,7 @@
 //! The last write of each record that lies in a valid commit counts. Bodies whose transaction is damaged
 //! are offered without a place, so that no readable message is left behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use crate::body::Body;
@@ -64,12 +64,29 @@ impl Salvage {
             damage,
             ..
         } = reader;
-        Ok(Self {
+        let mut salvage = Self {
             files,
             records,
             unplaced,
             damage,
-        })
+        };
+        salvage.place();
+        Ok(salvage)
+    }
+
+    /// A later transaction wrote the record of its neighbours, and so placed what the damaged one did.
+    fn place(&mut self) {
+        if self.unplaced.is_empty() {
+            return;
+        }
+        let table = [Table::Message as u8];
+        let mut placed = HashSet::new();
+        for (key, sealed) in self.records.range(table.to_vec()..keys::after(&table)) {
+            let value = keys::unseal(key, sealed).ok();
+            let leaf = value.and_then(|value| leaf::decode(keys::first_of(key), value).ok());
+            placed.extend(leaf.unwrap_or_default().iter().map(|message| message.body));
+        }
+        self.unplaced.retain(|body| !placed.contains(body));
     }
 
     /// Damaged places of the log.
@@ -77,7 +94,7 @@ impl Salvage {
         &self.damage
     }
 
-    /// Bodies whose transaction is damaged.
+    /// Bodies whose transaction is damaged and that no later one tells the place of.
     pub fn unplaced(&self) -> &[BodyId] {
         &self.unplaced
     }

@@ -177,6 +177,14 @@ impl Clerk {
                 2..4 => self.set_password(load, &mut random),
                 4..6 if self.aliases.len() < ACCOUNTS => self.add_alias(load),
                 6 => self.back_up(load),
+                // What was expunged is gone at once here, and its space is given back.
+                7 => {
+                    for verb in ["purge", "compact"] {
+                        if self.run(&["store", verb], "") {
+                            load.count(&format!("store {verb}"));
+                        }
+                    }
+                }
                 _ => self.queue(load, queue, &mut random),
             }
         }

@@ -141,17 +141,14 @@ pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes the next start believe that the machine went down: what a killed process left in the system's
-/// memory is then not trusted.
+/// Makes the next start believe that the machine went down while the store was in use: what a killed
+/// process left in the system's memory is then not trusted.
 pub fn other_boot(data: &Path) -> io::Result<()> {
     let path = data.join("state");
-    let text = fs::read_to_string(&path)?;
-    let lines: Vec<String> = text
-        .lines()
-        .map(|line| match line.strip_prefix("boot ") {
-            Some(_) => "boot another".to_owned(),
-            None => line.to_owned(),
-        })
-        .collect();
-    fs::write(path, lines.join("\n") + "\n")
+    let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
+    let store = text.lines().find(|line| line.starts_with("store "));
+    let store = store.ok_or_else(|| io::Error::other("the state does not tell the store"))?;
+    // The first form of the file, which every version reads.
+    let open = format!("format 1\n{store}\nleft open\nboot another\n");
+    fs::write(path, open)
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 /// The octets of message `token` from its Subject on; line ends are CRLF.
-pub(super) fn text(token: u64) -> String {
+pub fn text(token: u64) -> String {
     let mut random = fastrand::Rng::with_seed(token.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     // Mostly letters; now and then attachments of several chunks, or past what is kept in memory.
     let length = match random.u32(0..1000) {
@@ -28,7 +28,7 @@ pub(super) fn text(token: u64) -> String {
 
 /// Which message these octets are; a fault in words when they are not exactly what was sent. What a
 /// server put before them on the way is not compared.
-pub(super) fn recognise(octets: &str) -> Result<u64, String> {
+pub fn recognise(octets: &str) -> Result<u64, String> {
     let token = octets
         .split("Subject: message ")
         .nth(1)

@@ -8,7 +8,7 @@
 mod clerk;
 mod editor;
 pub mod inside;
-mod letter;
+pub mod letter;
 mod load;
 mod model;
 mod reader;
@@ -138,6 +138,66 @@ pub fn run(plan: Plan) -> Result<Summary, String> {
     Ok(summary)
 }
 
+/// Takes backups while everybody works, restores the last one in the place of the store, and compares: what was
+/// acknowledged before it began is there, and everything that is there is whole.
+///
+/// # Errors
+/// Faults in words.
+///
+/// # Panics
+/// When the server does not start or end as it should.
+pub fn backup_under_load(seed: u64, times: u32) -> Result<Summary, String> {
+    let mut world = World::new();
+    let mut random = fastrand::Rng::with_seed(seed);
+    let folder = world.server.folder();
+    let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    let (to, data) = (path("backup-under-load"), path("data"));
+    let mut faults = Vec::new();
+    let mut sure = BTreeMap::new();
+    world.load(&mut random, |server, load| {
+        for _ in 0..times {
+            for account in [AN, BINH] {
+                let kept = load.ledger(account, INBOX, |ledger| ledger.sure());
+                sure.insert(account, kept);
+            }
+            let output = server.cli(&["backup", "--to", &to], "");
+            if output.code != 0 {
+                faults.push(format!("backup: {}", output.all()));
+            }
+        }
+        load.ending();
+        server.stop();
+    });
+    let server = &mut world.server;
+    let verified = server.cli(&["backup", "verify", &to], "");
+    std::fs::rename(&data, path("data.before")).map_err(|error| error.to_string())?;
+    let restored = server.cli(&["restore", "--from", &to, "--to", &data], "");
+    for output in [verified, restored] {
+        if output.code != 0 {
+            faults.push(output.all());
+        }
+    }
+    server.restart();
+    let checked = server.cli(&["store", "check"], "");
+    if checked.code != 0 {
+        faults.push(format!("store check: {}", checked.all()));
+    }
+    faults.extend(
+        world
+            .compare_restored(&sure)
+            .map_err(|error| error.to_string())?,
+    );
+    world.server.stop();
+    if faults.is_empty() {
+        let mut summary = world.summary;
+        summary.counts = world.load.counts();
+        summary.there = sure.values().map(Vec::len).sum();
+        Ok(summary)
+    } else {
+        Err(format!("seed {seed}: {}", faults.join("\n")))
+    }
+}
+
 struct World {
     server: Server,
     load: Load,
@@ -158,6 +218,10 @@ impl World {
             .settings("[store]\nsegment-size = \"1 MiB\"\nsnapshot-after = \"128 KiB\"")
             .route("ngoai.test", "127.0.0.1:1");
         let server = Server::with(&setup);
+        for agency in ["xa", "so"] {
+            // Nothing is kept for undelete, so that compaction has something to do.
+            server.done(&["agency", "set", agency, "--undelete-days", "0"]);
+        }
         for account in [AN, BINH] {
             let mut imap = Imap::login(server.listener("imaps"), account, PASSWORD)
                 .expect("login at the first start");
@@ -213,7 +277,21 @@ impl World {
             7 => End::Stop,
             _ => End::Start,
         };
-        self.load(end, random);
+        let (wait, drain) = (random.u64(LOAD), random.u64(DRAIN));
+        self.load(random, |server, load| {
+            // The random moment.
+            thread::sleep(Duration::from_millis(wait));
+            load.ending();
+            match end {
+                End::Kill | End::Start => server.kill(),
+                End::Drain => {
+                    server.signal("TERM");
+                    thread::sleep(Duration::from_millis(drain));
+                    server.kill();
+                }
+                End::Stop => server.stop(),
+            }
+        });
         if end == End::Start {
             for _ in 0..random.u8(1..4) {
                 self.kill_starting(random);
@@ -259,8 +337,8 @@ impl World {
         self.add("killed while starting");
     }
 
-    /// Lets everybody work, and ends the server in the midst of it.
-    fn load(&mut self, end: End, random: &mut fastrand::Rng) {
+    /// Lets everybody work while something is done, which ends the server.
+    fn load(&mut self, random: &mut fastrand::Rng, meanwhile: impl FnOnce(&mut Server, &Load)) {
         self.load.begin();
         let (server, load, queue) = (&mut self.server, &self.load, &self.queue);
         let submissions = server.listener("submissions");
@@ -282,18 +360,7 @@ impl World {
             }
             let (clerk, seed) = (&mut self.clerk, random.u64(..));
             scope.spawn(move || clerk.work(load, queue, seed));
-            // The random moment.
-            thread::sleep(Duration::from_millis(random.u64(LOAD)));
-            load.ending();
-            match end {
-                End::Kill | End::Start => server.kill(),
-                End::Drain => {
-                    server.signal("TERM");
-                    thread::sleep(Duration::from_millis(random.u64(DRAIN)));
-                    server.kill();
-                }
-                End::Stop => server.stop(),
-            }
+            meanwhile(server, load);
             load.stop();
         });
     }
@@ -326,6 +393,30 @@ impl World {
 
     fn add(&mut self, what: &'static str) {
         *self.summary.starts.entry(what).or_default() += 1;
+    }
+
+    /// Reads a store that was brought back: each message is whole, and those of before the backup are there.
+    fn compare_restored(
+        &mut self,
+        sure: &BTreeMap<&'static str, Vec<u64>>,
+    ) -> io::Result<Vec<String>> {
+        let mut faults = Vec::new();
+        for (account, tokens) in sure {
+            let mut imap = Imap::login(self.server.listener("imaps"), account, PASSWORD)?;
+            imap.command("ENABLE IMAP4rev2")?;
+            let found = reader::all(&mut imap, &mut faults)?;
+            let read: usize = found.values().map(|mailbox| mailbox.letters.len()).sum();
+            self.summary.read += read as u64;
+            let inbox = found.get(INBOX).map(|mailbox| &mailbox.letters);
+            let there: Vec<u64> = inbox
+                .into_iter()
+                .flatten()
+                .map(|(_, letter)| letter.token)
+                .collect();
+            let lost = tokens.iter().filter(|token| !there.contains(token));
+            faults.extend(lost.map(|token| format!("{account}: lost: message {token}")));
+        }
+        Ok(faults)
     }
 
     /// Reads everything back.

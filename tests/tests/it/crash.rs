@@ -1,7 +1,7 @@
 //! `kill -9` at random moments, in short. `CONGVU_CRASH_ROUNDS` sets the number of rounds (10),
 //! `CONGVU_CRASH_SEED` repeats a run; `cargo xtask crash` runs more.
 
-use congvu_tests::crash::{Plan, run};
+use congvu_tests::crash::{Plan, backup_under_load, run};
 
 const ROUNDS: u64 = 10;
 
@@ -26,4 +26,16 @@ fn nothing_acknowledged_is_lost_by_kill_9() {
             "no {kind} was acknowledged: the load did not run: {summary}"
         );
     }
+}
+
+#[test]
+fn a_backup_under_load_has_all_that_was_acknowledged_before_it() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let summary = backup_under_load(seed, 4).unwrap_or_else(|faults| panic!("{faults}"));
+    println!("{summary}");
+    assert!(
+        summary.there > 0,
+        "no message was acknowledged before the last backup"
+    );
 }

@@ -2,6 +2,8 @@
 
 mod clients;
 mod crash;
+mod damage;
+mod full;
 mod relay;
 mod service;
 mod sessions;

@@ -40,8 +40,10 @@ pub(crate) struct Found {
     pub(crate) lost_from: Option<Lsn>,
 }
 
-/// The store's number from the first readable segment head.
-pub(crate) fn seed(segments: &Segments) -> Result<Option<u64>> {
+/// The store's number from the first readable segment head, or the known one if any head has it: a file that
+/// somebody put in the wrong folder is damage, and not another store.
+pub(crate) fn seed(segments: &Segments, known: Option<u64>) -> Result<Option<u64>> {
+    let mut first = None;
     for segment in segments.all() {
         let opened = segments.open(&segment)?;
         let begin = read_some(
@@ -50,10 +52,13 @@ pub(crate) fn seed(segments: &Segments) -> Result<Option<u64>> {
             usize::try_from(SEGMENT_FRAME).unwrap_or(64),
         );
         if let Some(head) = begin.ok().and_then(|begin| SegmentHead::of_file(&begin)) {
-            return Ok(Some(head.store));
+            first = first.or(Some(head.store));
+            if known.is_none() || known == Some(head.store) {
+                return Ok(Some(head.store));
+            }
         }
     }
-    Ok(None)
+    Ok(first)
 }
 
 /// Where the log ends when nothing is damaged: the end of the last file.
