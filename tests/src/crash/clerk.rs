@@ -180,7 +180,7 @@ impl Clerk {
                 // What was expunged is gone at once here, and its space is given back.
                 7 => {
                     for verb in ["purge", "compact"] {
-                        if self.run(&["store", verb], "") {
+                        if self.run(load, &["store", verb], "") {
                             load.count(&format!("store {verb}"));
                         }
                     }
@@ -190,17 +190,26 @@ impl Clerk {
         }
     }
 
-    fn run(&self, args: &[&str], input: &str) -> bool {
+    /// Runs a command; `false` when its end is not known, because the server was gone.
+    fn run(&self, load: &Load, args: &[&str], input: &str) -> bool {
         let output = command(&self.config, args, input);
+        // Refused, or wrongly used; 3 is what a server that is gone looks like.
+        if matches!(output.code, 1 | 2) {
+            load.refused(&args.join(" "), &output.all());
+        }
         output.code == 0
     }
 
     fn add_account(&mut self, load: &Load) {
         self.number += 1;
         let address = format!("nguoi{}@xa.test", self.number);
-        let password = format!("mat-khau-{address}-0");
+        let password = password(&address, 0);
         self.open.insert(address.clone());
-        if self.run(&["account", "add", &address, "--password-stdin"], &password) {
+        if self.run(
+            load,
+            &["account", "add", &address, "--password-stdin"],
+            &password,
+        ) {
             self.open.remove(&address);
             self.accounts.insert(address, vec![password]);
             load.count("account add");
@@ -213,10 +222,11 @@ impl Clerk {
             return self.add_account(load);
         };
         self.number += 1;
-        let password = format!("mat-khau-{address}-{}", self.number);
+        let password = password(&address, self.number);
         let passwords = self.accounts.entry(address.clone()).or_default();
         passwords.push(password.clone());
         if self.run(
+            load,
             &["password", "set", &address, "--password-stdin"],
             &password,
         ) {
@@ -229,7 +239,7 @@ impl Clerk {
         self.number += 1;
         let address = format!("biet-danh{}@xa.test", self.number);
         self.open.insert(address.clone());
-        if self.run(&["alias", "add", &address, BINH], "") {
+        if self.run(load, &["alias", "add", &address, BINH], "") {
             self.open.remove(&address);
             self.aliases.insert(address);
             load.count("alias add");
@@ -238,7 +248,7 @@ impl Clerk {
 
     fn back_up(&mut self, load: &Load) {
         let to = self.backup.to_string_lossy().into_owned();
-        if self.run(&["backup", "--to", &to], "") {
+        if self.run(load, &["backup", "--to", &to], "") {
             self.backed_up = true;
             load.count("backup");
         }
@@ -257,10 +267,11 @@ impl Clerk {
             return;
         };
         let verb = match random.u8(0..8) {
-            0..3 => "hold",
-            3..6 => "release",
+            // Only what is held can be released.
+            0..6 if entry["hold"].is_null() => "hold",
+            0..6 => "release",
             // More are dropped when there are many.
-            6 if entries.len() < 20 => "hold",
+            6 if entries.len() < 20 => return,
             _ => "drop",
         };
         let held = if entry["hold"].is_null() {
@@ -292,7 +303,7 @@ impl Clerk {
             known.held = Possible::Either;
         }
         lock(queue).known.insert(trace.to_owned(), known);
-        if self.run(&["queue", verb, &id.to_string()], "") {
+        if self.run(load, &["queue", verb, &id.to_string()], "") {
             lock(queue).known.insert(trace.to_owned(), acknowledged);
             load.count(&format!("queue {verb}"));
         }
@@ -310,7 +321,7 @@ impl Clerk {
         }
         for address in std::mem::take(&mut self.open) {
             if made.contains(&address) {
-                let password = format!("mat-khau-{address}-0");
+                let password = password(&address, 0);
                 self.accounts.insert(address, vec![password]);
             } else if aliases.contains(&address) {
                 self.aliases.insert(address);
@@ -357,6 +368,12 @@ impl Clerk {
         }
         vec![format!("backup verify: {}", output.all())]
     }
+}
+
+/// A password that nobody guesses from the address, which is what the server demands.
+fn password(address: &str, number: u32) -> String {
+    let own: String = address.chars().filter(char::is_ascii_digit).collect();
+    format!("khoa-dai-va-la-{own}-{number}")
 }
 
 /// Addresses of all accounts or aliases.
