@@ -64,6 +64,9 @@ enum Command {
     Export(cli::mail::ExportArgs),
     /// Put messages from Maildir or mbox files into an account; those that are there already are left out.
     Import(cli::mail::ImportArgs),
+    /// Bring mailboxes from another server.
+    #[command(subcommand)]
+    Migrate(cli::migrate::Verb),
 }
 
 fn main() -> ExitCode {
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
         Command::Restore(args) => cli::backup::restore(&cli.config, cli.json, args),
         Command::Export(args) => cli::mail::export(&cli.config, cli.json, args),
         Command::Import(args) => cli::mail::import(&cli.config, cli.json, args),
+        Command::Migrate(verb) => cli::migrate::run(&cli.config, cli.json, verb),
     }
 }
 

@@ -4,6 +4,7 @@
 
 pub mod ask;
 mod capability;
+pub mod client;
 mod command;
 mod date;
 mod encode;

@@ -44,6 +44,15 @@ pub enum ConnectError {
     },
 }
 
+/// The addresses of a host as the machine itself finds them: its hosts file too, which an administrator uses for
+/// servers that the DNS does not know.
+pub async fn lookup(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let found = tokio::time::timeout(CONNECT_LIMIT, tokio::net::lookup_host((host, port)))
+        .await
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    Ok(found.collect())
+}
+
 /// Connects to the first address that answers. Families alternate, IPv6 first, so that a broken
 /// family costs one attempt and not all of them.
 pub async fn connect(

@@ -56,6 +56,8 @@ pub enum Table {
     Departed = b'i',
     /// Directory: holds, which keep what was deleted.
     Hold = b'j',
+    /// Admin: what was brought from other servers, by account and mailbox there.
+    Moved = b'm',
     /// Admin: audit records by time.
     Audit = b'p',
 }

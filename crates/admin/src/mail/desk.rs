@@ -18,6 +18,7 @@ use congvu_store::{
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::known::Known;
+use super::ledger::{self, Origin, Seen};
 use super::{
     Act, BATCH, Entry, Fate, LARGEST, Letter, MOST, MailReply, MailRequest, PIECE, Place, Put,
     Tally,
@@ -116,6 +117,8 @@ struct Begun {
     account: Account,
     described: Described,
     known: HashMap<MailboxId, Known>,
+    /// Ledgers that were opened, and the mailboxes they tell about.
+    ledgers: HashMap<u64, MailboxId>,
     tally: Tally,
     /// Only one act at a time puts messages into an account, or two would put them twice.
     _turn: Option<Turn>,
@@ -182,6 +185,13 @@ impl Desk {
                 return Ok((MailReply::Octets(octets.len() as u64), octets));
             }
             MailRequest::Put(put) => MailReply::Put(self.put(put, payload).await?),
+            MailRequest::Ledger(origin) => MailReply::Ledger(self.ledger(origin).await?),
+            MailRequest::Moved { number, from } => self.moved(number, from).await?,
+            MailRequest::Follow {
+                number,
+                mailbox,
+                changes,
+            } => MailReply::Followed(self.follow((number, mailbox), changes).await?),
         };
         Ok((reply, Vec::new()))
     }
@@ -223,6 +233,7 @@ impl Desk {
             account,
             described,
             known: HashMap::new(),
+            ledgers: HashMap::new(),
             tally: Tally::default(),
             _turn: turn,
         });
@@ -349,14 +360,78 @@ impl Desk {
         Ok(octets)
     }
 
+    async fn ledger(&mut self, origin: Origin) -> Result<u64> {
+        let account = self.begun()?.account.id;
+        let target = origin.target;
+        let store = self.admin.directory().store();
+        let (number, old) = store
+            .transact::<_, Error, _>(move |tx| {
+                owned(tx, account, origin.target)?;
+                ledger::open(tx, account.0, &origin)
+            })
+            .await?;
+        if let Some(old) = old {
+            while store
+                .transact::<_, Error, _>(move |tx| ledger::clear(tx, old))
+                .await?
+            {}
+        }
+        if let Some(begun) = &mut self.begun {
+            begun.ledgers.insert(number, target);
+        }
+        Ok(number)
+    }
+
+    /// A ledger must have been opened for this mailbox on this connection.
+    fn opened(&self, number: u64, mailbox: Option<MailboxId>) -> Result<()> {
+        let found = self.begun()?.ledgers.get(&number);
+        let fits = found.is_some_and(|target| mailbox.is_none_or(|mailbox| mailbox == *target));
+        fits.then_some(())
+            .ok_or_else(|| Error::Missing("ledger", number.to_string()))
+    }
+
+    async fn moved(&self, number: u64, from: u32) -> Result<MailReply> {
+        self.opened(number, None)?;
+        let (entries, next) = self
+            .admin
+            .directory()
+            .store()
+            .read::<_, Error, _>(move |r| ledger::page(r, number, from))
+            .await?;
+        Ok(MailReply::Moved { entries, next })
+    }
+
+    async fn follow(&self, (number, mailbox): (u64, MailboxId), changes: Vec<Seen>) -> Result<u64> {
+        self.opened(number, Some(mailbox))?;
+        let store = self.admin.directory().store();
+        let mut count = 0;
+        for part in changes.chunks(MOST) {
+            let part = part.to_vec();
+            count += store
+                .transact::<_, Error, _>(move |tx| {
+                    let mut count = 0;
+                    for seen in &part {
+                        count += u64::from(ledger::follow(tx, number, mailbox, seen)?);
+                    }
+                    Ok(count)
+                })
+                .await?;
+        }
+        Ok(count)
+    }
+
     async fn put(&mut self, put: Put, payload: &mut Payload<'_>) -> Result<Vec<Fate>> {
         let Put {
             mailbox,
             letters,
             dry_run,
             ignore_quota,
+            ledger,
         } = put;
         check(&letters)?;
+        if let Some(number) = ledger {
+            self.opened(number, mailbox)?;
+        }
         let admin = self.admin.clone();
         let store = admin.directory().store();
         let begun = self.begun.as_mut().ok_or_else(not_begun)?;
@@ -407,7 +482,11 @@ impl Desk {
             store
                 .transact::<_, Error, _>(move |tx| {
                     owned(tx, account, id)?;
-                    place_all(tx, id, &items, quota)
+                    let fates = place_all(tx, id, &items, quota)?;
+                    if let Some(number) = ledger {
+                        note(tx, number, &items, &fates)?;
+                    }
+                    Ok(fates)
                 })
                 .await?
         };
@@ -540,6 +619,22 @@ fn place_all(
         fates.push(fate);
     }
     Ok(fates)
+}
+
+/// In the same transaction: a message that is here is noted, and one that is noted is here.
+fn note(tx: &mut Tx<'_>, number: u64, items: &[(Letter, What)], fates: &[Fate]) -> Result<()> {
+    for ((letter, _), fate) in items.iter().zip(fates) {
+        let (Fate::Placed(uid) | Fate::Stripped(uid) | Fate::Present(uid)) = fate else {
+            continue;
+        };
+        let seen = Seen {
+            remote: letter.remote,
+            flags: letter.flags & 31,
+            keywords: letter.keywords.clone(),
+        };
+        ledger::note(tx, number, &seen, *uid)?;
+    }
+    Ok(())
 }
 
 fn place_one(

@@ -2,6 +2,7 @@
 
 use congvu_store::{MailboxId, SpecialUse, Uid};
 
+use super::ledger::{Origin, Seen};
 use super::{Act, BATCH, Entry, Fate, Letter, MOST, MailReply, MailRequest, Place, Put, Tally};
 use crate::error::{Error, Result};
 use crate::open::MailDoor;
@@ -88,6 +89,44 @@ impl Conversation {
         }
     }
 
+    /// Opens the ledger of a mailbox of another server.
+    pub(crate) async fn ledger(&mut self, origin: Origin) -> Result<u64> {
+        match self.ask(MailRequest::Ledger(origin)).await? {
+            MailReply::Ledger(number) => Ok(number),
+            _ => Err(strange()),
+        }
+    }
+
+    /// A part of a ledger.
+    pub(crate) async fn moved(
+        &mut self,
+        number: u64,
+        from: u32,
+    ) -> Result<(Vec<Seen>, Option<u32>)> {
+        match self.ask(MailRequest::Moved { number, from }).await? {
+            MailReply::Moved { entries, next } => Ok((entries, next)),
+            _ => Err(strange()),
+        }
+    }
+
+    /// Brings changed flags here; how many messages changed.
+    pub(crate) async fn follow(
+        &mut self,
+        number: u64,
+        mailbox: MailboxId,
+        changes: Vec<Seen>,
+    ) -> Result<u64> {
+        let request = MailRequest::Follow {
+            number,
+            mailbox,
+            changes,
+        };
+        match self.ask(request).await? {
+            MailReply::Followed(count) => Ok(count),
+            _ => Err(strange()),
+        }
+    }
+
     /// Puts messages; what became of each.
     pub(crate) async fn put(&mut self, put: Put, octets: &[Vec<u8>]) -> Result<Vec<Fate>> {
         let count = put.letters.len();
@@ -109,6 +148,7 @@ pub(crate) struct How {
 pub(crate) struct Feeder<T> {
     mailbox: Option<MailboxId>,
     how: How,
+    ledger: Option<u64>,
     letters: Vec<Letter>,
     octets: Vec<Vec<u8>>,
     tags: Vec<T>,
@@ -120,11 +160,18 @@ impl<T> Feeder<T> {
         Self {
             mailbox,
             how,
+            ledger: None,
             letters: Vec::new(),
             octets: Vec::new(),
             tags: Vec::new(),
             size: 0,
         }
+    }
+
+    /// Notes what is put in a ledger.
+    pub(crate) fn with_ledger(mut self, number: u64) -> Self {
+        self.ledger = Some(number);
+        self
     }
 
     /// Whether this message still fits; if not, what waits is to be put first.
@@ -157,6 +204,7 @@ impl<T> Feeder<T> {
             letters: letters.clone(),
             dry_run: self.how.dry_run,
             ignore_quota: self.how.ignore_quota,
+            ledger: self.ledger,
         };
         let fates = conversation.put(put, &octets).await?;
         let mut out = Vec::with_capacity(letters.len());

@@ -57,6 +57,8 @@ pub struct Moved {
     pub bad: Vec<Bad>,
     /// How many there are.
     pub bad_count: u64,
+    /// Messages whose flags changed there since the last run, and were followed.
+    pub followed: u64,
 }
 
 /// One mailbox of a move.

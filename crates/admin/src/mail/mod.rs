@@ -10,6 +10,8 @@ pub mod export;
 pub(crate) mod feeder;
 pub mod files;
 pub(crate) mod known;
+pub mod ledger;
+pub mod migrate;
 pub mod names;
 pub mod restore;
 pub(crate) mod source;
@@ -17,6 +19,8 @@ mod target;
 
 use congvu_store::{BodyId, MailboxId, SpecialUse, Timestamp, Uid, UidValidity};
 use serde::{Deserialize, Serialize};
+
+use ledger::{Origin, Seen};
 
 /// Largest message that is moved, octets: more than any mail system accepts, and held in memory once.
 pub const LARGEST: u64 = 256 << 20;
@@ -93,6 +97,24 @@ pub enum MailRequest {
     },
     /// Puts messages into a mailbox.
     Put(Put),
+    /// Opens the ledger of a mailbox of another server.
+    Ledger(Origin),
+    /// What a ledger holds.
+    Moved {
+        /// Which.
+        number: u64,
+        /// From this UID there on.
+        from: u32,
+    },
+    /// Brings flags that changed there to messages here.
+    Follow {
+        /// Which ledger.
+        number: u64,
+        /// Where the messages are.
+        mailbox: MailboxId,
+        /// How they are there now.
+        changes: Vec<Seen>,
+    },
     /// Ends the act; audited with what was done.
     End,
 }
@@ -121,6 +143,8 @@ pub struct Put {
     pub dry_run: bool,
     /// Limits of the account do not bind.
     pub ignore_quota: bool,
+    /// Note each message in this ledger, under its UID there.
+    pub ledger: Option<u64>,
 }
 
 /// A message on its way.
@@ -138,6 +162,8 @@ pub struct Letter {
     pub saved: Option<Timestamp>,
     /// How long it is.
     pub octets: u64,
+    /// UID on the server that it comes from; 0 = none.
+    pub remote: u32,
 }
 
 /// What became of one message.
@@ -180,6 +206,17 @@ pub enum MailReply {
     Octets(u64),
     /// What became of each message.
     Put(Vec<Fate>),
+    /// The ledger's number.
+    Ledger(u64),
+    /// A part of a ledger.
+    Moved {
+        /// Messages there.
+        entries: Vec<Seen>,
+        /// Where the next part begins.
+        next: Option<u32>,
+    },
+    /// So many messages were changed.
+    Followed(u64),
     /// What was done.
     Ended(Tally),
 }

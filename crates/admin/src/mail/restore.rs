@@ -481,6 +481,7 @@ fn message_of(
         zone: message.zone,
         saved: Some(message.saved),
         octets: 0,
+        remote: 0,
     };
     Ok(Some(Item::Message(letter, octets, found)))
 }

@@ -12,6 +12,7 @@ mod amount;
 pub(crate) mod backup;
 mod domain;
 pub(crate) mod mail;
+pub(crate) mod migrate;
 mod password;
 mod print;
 mod server;

@@ -5,6 +5,7 @@
 mod check;
 mod commands;
 mod mail;
+mod migrate;
 mod quickstart;
 mod serve;
 mod store;

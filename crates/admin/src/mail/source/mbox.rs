@@ -187,6 +187,7 @@ fn exact(octets: &[u8]) -> Option<(Letter, Vec<u8>)> {
         zone: field("zone")?.parse().ok()?,
         saved: Some(Timestamp(field("saved")?.parse().ok()?)),
         octets: 0,
+        remote: 0,
     };
     let mut octets = rest.to_vec();
     if field("end")? == "no" {
