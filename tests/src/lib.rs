@@ -6,6 +6,7 @@
 pub mod client;
 pub mod crash;
 pub mod dns;
+pub mod dovecot;
 pub mod frames;
 pub mod imap;
 pub mod ledger;

@@ -4,6 +4,7 @@ mod clients;
 mod crash;
 mod damage;
 mod full;
+mod migrate;
 mod relay;
 mod service;
 mod sessions;

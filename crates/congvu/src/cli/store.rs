@@ -170,7 +170,13 @@ pub(super) fn progress() -> Progress {
             let percent = u128::from(done) * 100 / u128::from(all);
             let speed = u128::from(done) * 1000 / u128::from(now.max(1));
             let speed = size(u64::try_from(speed).unwrap_or(u64::MAX));
-            format!("{what}: {percent} % of {}, {speed}/s", size(all))
+            let full = usize::try_from(percent.min(100) / 5).unwrap_or(0);
+            let bar = if terminal {
+                format!(" [{:-<20}]", "#".repeat(full))
+            } else {
+                String::new()
+            };
+            format!("{what}:{bar} {percent} % of {}, {speed}/s", size(all))
         };
         if terminal {
             eprint!("\r{line:<60}");

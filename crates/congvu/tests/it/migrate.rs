@@ -1,6 +1,6 @@
 //! `congvu migrate imap` from another Congvu: everything comes over, once, and goes on where it was.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::store::{Running, add_people, config, ends};
 
@@ -26,59 +26,98 @@ fn letters(root: &Path, count: u32) {
     }
 }
 
-#[test]
-fn accounts_move_from_another_server() {
-    let folder = tempfile::tempdir().unwrap();
-    let here = |name: &str| folder.path().join(name).display().to_string();
-    let password = folder.path().join("password");
-    std::fs::write(&password, "con cò bay lả bay la\n").unwrap();
-    let password = password.display().to_string();
+const PEOPLE: [&str; 2] = ["an@xa.test", "binh@xa.test"];
 
-    // The old server, with an imap listener and two accounts.
-    std::fs::create_dir(folder.path().join("old")).unwrap();
-    let old = config(&folder.path().join("old"), "data");
+/// The old server, with an imaps listener and two accounts; and its URL.
+fn old_server(folder: &Path, password: &str) -> (Running, PathBuf, String) {
+    std::fs::create_dir(folder.join("old")).unwrap();
+    let old = config(&folder.join("old"), "data");
     let mut text = std::fs::read_to_string(&old).unwrap();
     text.push_str("[[listener]]\nkind = \"imaps\"\naddresses = [\"127.0.0.1:0\"]\n");
     std::fs::write(&old, text).unwrap();
     let server = Running::start(&old);
     add_people(&old);
-    letters(&folder.path().join("maildir"), 60);
-    for address in ["an@xa.test", "binh@xa.test"] {
+    letters(&folder.join("maildir"), 60);
+    for address in PEOPLE {
         ends(
             &old,
-            &["account", "add", address, "--password-file", &password],
+            &["account", "add", address, "--password-file", password],
             0,
         );
-        ends(
-            &old,
-            &[
-                "import",
-                "--account",
-                address,
-                "--from",
-                &here("maildir"),
-                "--keep-names",
-            ],
-            0,
-        );
+        import(&old, folder, address);
     }
     let status = ends(&old, &["--json", "status"], 0);
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
     let listeners = status["listeners"].as_array().unwrap();
-    let imaps = listeners
-        .iter()
-        .find_map(|line| line.as_str().filter(|l| l.starts_with("imaps")));
-    let port = imaps.unwrap().rsplit_once(':').unwrap().1;
+    let mut names = listeners.iter().filter_map(|line| line.as_str());
+    let imaps = names.find(|line| line.starts_with("imaps")).unwrap();
+    let port = imaps.rsplit_once(':').unwrap().1;
     let from = format!("imaps://127.0.0.1:{port}");
+    (server, old, from)
+}
 
-    // The new one, without a running server.
-    std::fs::create_dir(folder.path().join("new")).unwrap();
-    let new = config(&folder.path().join("new"), "data");
-    std::fs::create_dir(folder.path().join("new/data")).unwrap();
+fn import(config: &Path, folder: &Path, address: &str) {
+    let from = folder.join("maildir").display().to_string();
+    ends(
+        config,
+        &[
+            "import",
+            "--account",
+            address,
+            "--from",
+            &from,
+            "--keep-names",
+        ],
+        0,
+    );
+}
+
+/// The new one, which does not run.
+fn new_store(folder: &Path) -> PathBuf {
+    std::fs::create_dir_all(folder.join("new/data")).unwrap();
+    let new = config(&folder.join("new"), "data");
     add_people(&new);
-    for address in ["an@xa.test", "binh@xa.test"] {
+    for address in PEOPLE {
         ends(&new, &["account", "add", address, "--generate-password"], 0);
     }
+    new
+}
+
+/// What came is what was; save dates are those of each side.
+fn same(folder: &Path, there: &Path, here: &Path) {
+    let export = |config: &Path, to: &str| {
+        let to = folder.join(to).display().to_string();
+        let args = [
+            "export",
+            "--account",
+            "an@xa.test",
+            "--to",
+            &to,
+            "--format",
+            "mbox",
+        ];
+        ends(config, &args, 0);
+    };
+    export(there, "there");
+    export(here, "here");
+    for file in ["INBOX", "Sent", "Văn bản"] {
+        let read = |side: &str| -> Vec<String> {
+            let text = std::fs::read_to_string(folder.join(side).join(file)).unwrap();
+            let lines = text.lines().filter(|line| !line.starts_with("X-Congvu"));
+            lines.map(str::to_owned).collect()
+        };
+        assert_eq!(read("here"), read("there"), "{file}");
+    }
+}
+
+#[test]
+fn accounts_move_from_another_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let password = folder.path().join("password");
+    std::fs::write(&password, "con cò bay lả bay la\n").unwrap();
+    let password = password.display().to_string();
+    let (server, old, from) = old_server(folder.path(), &password);
+    let new = new_store(folder.path());
     let migrate = [
         "migrate",
         "imap",
@@ -100,18 +139,7 @@ fn accounts_move_from_another_server() {
 
     // Further messages there, and many accounts from a file; one of them is not known there.
     letters(&folder.path().join("maildir"), 66);
-    ends(
-        &old,
-        &[
-            "import",
-            "--account",
-            "an@xa.test",
-            "--from",
-            &here("maildir"),
-            "--keep-names",
-        ],
-        0,
-    );
+    import(&old, folder.path(), "an@xa.test");
     let csv = folder.path().join("accounts.csv");
     std::fs::write(
         &csv,
@@ -140,40 +168,11 @@ fn accounts_move_from_another_server() {
         "{json}"
     );
     assert_eq!(done[1]["placed"], 60, "{json}");
-    assert!(
-        done[2]["broken_off"]
-            .as_str()
-            .unwrap()
-            .contains("login was refused"),
-        "{json}"
-    );
-    server.stop(&old);
+    let why = done[2]["broken_off"].as_str().unwrap();
+    assert!(why.contains("login was refused"), "{json}");
 
-    // What came is what was.
-    let export = |config: &Path, to: &str| {
-        let to = here(to);
-        let args = [
-            "export",
-            "--account",
-            "an@xa.test",
-            "--to",
-            &to,
-            "--format",
-            "mbox",
-        ];
-        ends(config, &args, 0);
-    };
-    export(&old, "there");
-    export(&new, "here");
-    for file in ["INBOX", "Sent", "Văn bản"] {
-        let read = |side: &str| -> Vec<String> {
-            let text = std::fs::read_to_string(folder.path().join(side).join(file)).unwrap();
-            // Save dates are those of each side.
-            let lines = text.lines().filter(|line| !line.starts_with("X-Congvu"));
-            lines.map(str::to_owned).collect()
-        };
-        assert_eq!(read("here"), read("there"), "{file}");
-    }
+    same(folder.path(), &old, &new);
+    server.stop(&old);
     assert!(ends(&new, &["store", "check"], 0).ends_with("the store is whole\n"));
     let audit = ends(&new, &["audit"], 0);
     assert!(
