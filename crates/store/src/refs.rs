@@ -90,6 +90,7 @@ pub(crate) fn references(key: &[u8], value: &[u8], found: &mut dyn FnMut(Referen
         | Table::Name
         | Table::Departed
         | Table::Hold
+        | Table::Moved
         | Table::Audit => {}
     }
     Ok(())
