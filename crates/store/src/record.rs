@@ -64,7 +64,7 @@ pub enum Table {
 
 impl Table {
     /// All of them. What is missing here keeps everything from being compacted as soon as it has a record.
-    const ALL: [Self; 26] = [
+    const ALL: [Self; 27] = [
         Self::Meta,
         Self::Home,
         Self::Mailbox,
@@ -90,6 +90,7 @@ impl Table {
         Self::Name,
         Self::Departed,
         Self::Hold,
+        Self::Moved,
         Self::Audit,
     ];
 

@@ -3,6 +3,7 @@
 //! In the files `C` is the peer, the server, and `S` is our machine. Settings: `@ tls clear`, `@ master NAME`,
 //! `@ verified`, `@ limit 10`, `@ begin ready` (logged in, a command is awaited), `@ capabilities A B`.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use congvu_imap::client::{
@@ -108,11 +109,11 @@ impl Actor<Client> for ClientActor {
                 let mut shown = format!("done {how} {}", outcome.text);
                 let selected = outcome.selected;
                 if selected.uidvalidity > 0 || selected.exists > 0 {
-                    shown.push_str(&format!(" uidvalidity={}", selected.uidvalidity));
+                    let _ = write!(shown, " uidvalidity={}", selected.uidvalidity);
                     if let Some(uidnext) = selected.uidnext {
-                        shown.push_str(&format!(" uidnext={uidnext}"));
+                        let _ = write!(shown, " uidnext={uidnext}");
                     }
-                    shown.push_str(&format!(" exists={}", selected.exists));
+                    let _ = write!(shown, " exists={}", selected.exists);
                 }
                 shown
             }
