@@ -3,17 +3,21 @@
 //! Needs root, as Dovecot's master does.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::PATIENCE;
 use crate::program::run;
 
 /// A running Dovecot with the account `an` and the master user `boss`.
 pub struct Dovecot {
     folder: TempDir,
+    master: Child,
     /// Where it speaks IMAP with STARTTLS; clear text too, from this machine.
     pub address: SocketAddr,
 }
@@ -54,8 +58,27 @@ impl Dovecot {
         let config = root.join("dovecot.conf");
         fs::write(&config, text).expect("dovecot.conf");
         run("chown", &["nobody:nogroup", &format!("{here}/mail")], "").expect("chown");
-        run("/usr/sbin/dovecot", &["-c", &config.to_string_lossy()], "").expect("dovecot");
-        Self { folder, address }
+        // In the foreground: its children would keep our pipes open otherwise.
+        let master = Command::new("/usr/sbin/dovecot")
+            .args(["-F", "-c", &config.to_string_lossy()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("dovecot");
+        let dovecot = Self {
+            folder,
+            master,
+            address,
+        };
+        let start = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            let log = fs::read_to_string(dovecot.folder.path().join("log"));
+            assert!(start.elapsed() < PATIENCE, "no dovecot: {log:?}");
+            // Dovecot tells nobody when it listens: trying again is the only event.
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        dovecot
     }
 
     /// Its certificate, which is its own authority.
@@ -66,12 +89,10 @@ impl Dovecot {
 
 impl Drop for Dovecot {
     fn drop(&mut self) {
-        let config = self.folder.path().join("dovecot.conf");
-        let _ = run(
-            "/usr/sbin/dovecot",
-            &["-c", &config.to_string_lossy(), "stop"],
-            "",
-        );
+        let pid = self.master.id().to_string();
+        // Its children end with it.
+        let _ = run("kill", &["-TERM", &pid], "");
+        let _ = self.master.wait();
     }
 }
 
