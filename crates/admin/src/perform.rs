@@ -18,7 +18,7 @@ use crate::change::{
 use crate::deleted;
 use crate::error::{Error, Result};
 use crate::import;
-use crate::reply::{Done, Reply, StatusView, StoreReply};
+use crate::reply::{Done, ReloadedView, Reply, StatusView, StoreReply};
 use crate::request::{NewPassword, Plain, Request, StoreQuery};
 use crate::retention;
 
@@ -27,7 +27,7 @@ use crate::retention;
 pub enum Control {
     /// Take over certificates and configuration again. Answer with all errors, or with none when the new
     /// ones are in force.
-    Reload(oneshot::Sender<Result<(), Vec<String>>>),
+    Reload(oneshot::Sender<Result<Vec<String>, Vec<String>>>),
     /// Finish what is under way and end.
     Stop,
 }
@@ -343,7 +343,7 @@ impl Admin {
         };
         let gone = || Error::Unreachable("the server is ending".to_owned());
         let outcome = if act == "stop" {
-            Ok(())
+            Ok(None)
         } else {
             let (answer, answered) = oneshot::channel();
             serving
@@ -354,12 +354,16 @@ impl Admin {
             answered
                 .await
                 .map_err(|_| gone())?
+                .map(Some)
                 .map_err(Error::Configuration)
         };
-        if let Err(error) = outcome {
-            self.note_refusal(who, described, &error).await;
-            return Err(error);
-        }
+        let reloaded = match outcome {
+            Ok(reloaded) => reloaded,
+            Err(error) => {
+                self.note_refusal(who, described, &error).await;
+                return Err(error);
+            }
+        };
         let who = who.clone();
         // The record first: a server that ends may no longer write it.
         self.directory
@@ -368,13 +372,14 @@ impl Admin {
                 audit::record_described(tx, &who, &described, "done")
             })
             .await?;
-        if act == "stop" {
-            serving
-                .control
-                .send(Control::Stop)
-                .await
-                .map_err(|_| gone())?;
+        if let Some(waiting) = reloaded {
+            return Ok(Reply::Reloaded(ReloadedView { waiting }));
         }
+        serving
+            .control
+            .send(Control::Stop)
+            .await
+            .map_err(|_| gone())?;
         Ok(Reply::Done(Done {
             subject: String::new(),
             password: None,

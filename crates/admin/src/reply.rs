@@ -17,6 +17,13 @@ use crate::request::Plain;
 use crate::retention::Swept;
 use crate::trace::TraceView;
 
+/// What came of reading the configuration again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadedView {
+    /// Settings that differ from those the server runs with and wait for a restart.
+    pub waiting: Vec<String>,
+}
+
 /// One answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -77,6 +84,8 @@ pub enum Reply {
     Mail(MailReply),
     /// What the server is and does.
     Status(StatusView),
+    /// The server took its configuration over.
+    Reloaded(ReloadedView),
 }
 
 /// Answer to a [`crate::request::StoreQuery`].

@@ -82,7 +82,7 @@ pub(crate) async fn attend(server: &mut Server, signals: &mut Signals) {
     }
 }
 
-async fn reload(server: &mut Server) -> Result<(), Vec<String>> {
+async fn reload(server: &mut Server) -> Result<Vec<String>, Vec<String>> {
     let since = NotifyState::monotonic_usec_now();
     match since {
         Ok(since) => notify(&[NotifyState::Reloading, since]),

@@ -70,7 +70,8 @@ pub(crate) enum StartError {
 /// Everything that runs.
 pub(crate) struct Server {
     path: PathBuf,
-    config: Config,
+    /// What was read at the start: a restart is due for what differs from this and cannot be taken over.
+    started_with: Config,
     levels: Levels,
     store: Store,
     admin: Admin,
@@ -157,7 +158,7 @@ impl Server {
         let path = path.to_owned();
         Ok(Self {
             path,
-            config,
+            started_with: config,
             levels,
             store,
             admin,
@@ -185,8 +186,9 @@ impl Server {
         self.orders.recv().await
     }
 
-    /// Takes over certificates and settings from the file; on any problem everything stays.
-    pub(crate) async fn reload(&mut self) -> Result<(), Vec<String>> {
+    /// Takes over certificates and settings from the file; on any problem everything stays. The settings
+    /// that wait for a restart.
+    pub(crate) async fn reload(&mut self) -> Result<Vec<String>, Vec<String>> {
         let path = self.path.clone();
         let tls = self.tls.clone();
         let taken = tokio::task::spawn_blocking(move || {
@@ -200,7 +202,8 @@ impl Server {
         let (config, sending) = taken
             .await
             .unwrap_or_else(|_| Err(vec!["reading was broken off".into()]))?;
-        for setting in fixed(&self.config, &config) {
+        let waiting = fixed(&self.started_with, &config);
+        for setting in &waiting {
             warn!(setting, "setting changed, but needs a restart");
         }
         warn_of_expiry(&self.tls);
@@ -211,9 +214,8 @@ impl Server {
         self.compaction_rate.store(rate, Ordering::Relaxed);
         self.trace_days
             .store(config.trace.keep_days, Ordering::Relaxed);
-        self.config = config;
         info!("configuration reloaded");
-        Ok(())
+        Ok(waiting.into_iter().map(str::to_owned).collect())
     }
 
     /// Ends everything: what is under way finishes or is refused, the store is closed.

@@ -12,7 +12,7 @@ use aws_lc_rs::{digest, hmac, pbkdf2};
 use congvu_message::Address;
 use congvu_store::{AccountId, Read};
 use congvu_wire::Secret;
-use unicode_normalization::UnicodeNormalization;
+use congvu_wire::sasl::prepare;
 
 use crate::Directory;
 use crate::edit::credential;
@@ -165,37 +165,15 @@ pub(crate) fn false_hash() -> String {
         .map_or_else(|_| String::new(), |hash| hash.to_string())
 }
 
-/// The form in which passwords are hashed: RFC 4013 mapping and NFKC, so that a Vietnamese password typed as
-/// NFD on one system and NFC on another is the same, and a SCRAM client's own preparation agrees. Octets that
-/// are not UTF-8 stay: they match nothing.
+/// The form in which passwords are hashed, [`congvu_wire::sasl::prepare`]: a Vietnamese password typed as NFD on
+/// one system and NFC on another is the same, and a SCRAM client's own preparation agrees. What is longer than
+/// any password matches nothing.
 pub(crate) fn normalize(password: &Secret) -> Secret {
     let octets = password.expose();
-    match std::str::from_utf8(octets) {
-        Ok(text) if octets.len() <= LONGEST => {
-            let prepared: String = text
-                .chars()
-                .filter(|&c| !is_nothing(c))
-                .nfkc()
-                .map(plain_space)
-                .collect();
-            Secret::new(prepared.into_bytes())
-        }
-        _ => Secret::new(&octets[..octets.len().min(LONGEST)]),
-    }
-}
-
-/// RFC 3454 table B.1: commonly mapped to nothing.
-fn is_nothing(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{34f}' | '\u{1806}' | '\u{180b}'..='\u{180d}' | '\u{200b}'..='\u{200d}' | '\u{2060}'
-        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
-}
-
-/// RFC 3454 table C.1.2: other spaces are a space.
-fn plain_space(c: char) -> char {
-    if c.is_whitespace() && !c.is_control() {
-        ' '
+    if octets.len() <= LONGEST {
+        Secret::new(prepare(octets))
     } else {
-        c
+        Secret::new(&octets[..LONGEST])
     }
 }
 
@@ -323,6 +301,7 @@ mod tests {
             ("cò bay", "co\u{300} bay"),
             ("a\u{a0}b", "a b"),
             ("a\u{ad}b", "ab"),
+            ("a\u{200b}b", "a b"),
             ("ﬁ", "fi"),
         ] {
             assert_eq!(

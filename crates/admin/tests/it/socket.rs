@@ -81,12 +81,15 @@ async fn requests_go_through_the_socket() {
         let Some(Control::Reload(answer)) = orders.recv().await else {
             panic!()
         };
-        answer.send(Ok(())).unwrap();
+        answer.send(Ok(vec!["[server]".into()])).unwrap();
         assert!(matches!(orders.recv().await, Some(Control::Stop)));
     });
     let refused = connection.request(Request::Reload).await.unwrap_err();
     assert!(refused.to_string().contains("line 3"), "{refused}");
-    connection.request(Request::Reload).await.unwrap();
+    let Reply::Reloaded(reloaded) = connection.request(Request::Reload).await.unwrap() else {
+        panic!()
+    };
+    assert_eq!(reloaded.waiting, ["[server]"]);
     connection.request(Request::Stop).await.unwrap();
     server.await.unwrap();
     let records = desk.audit(None, None).await;

@@ -99,6 +99,7 @@ impl Output {
     fn text(&self, reply: &Reply) -> String {
         match reply {
             Reply::Done(done) => self::done(done),
+            Reply::Reloaded(view) => reloaded(&view.waiting),
             Reply::Agency(agency) => self.agency(agency),
             Reply::Agencies(page) => agencies(&page.entries),
             Reply::Domain(domain) => self.domain(domain),
@@ -361,6 +362,16 @@ fn json(reply: &Reply) -> String {
         (_, inner) => inner,
     };
     format!("{shown:#}\n")
+}
+
+fn reloaded(waiting: &[String]) -> String {
+    if waiting.is_empty() {
+        return "configuration reloaded".to_owned();
+    }
+    format!(
+        "configuration reloaded; changed, but needs a restart: {}",
+        waiting.join(", ")
+    )
 }
 
 fn done(done: &Done) -> String {
