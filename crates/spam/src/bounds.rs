@@ -18,3 +18,11 @@ pub const EVIDENCE_MAX: usize = 100;
 pub const SHOWN_MAX: usize = 80;
 /// Log-odds that one rule may add or take. What a single observation says about mail is rarely more certain than 4 to 1.
 pub const WEIGHT_MAX: f32 = 1.5;
+/// Links of a message that are looked at; newsletters have some fifty.
+pub const LINKS_MAX: usize = 200;
+/// Places of a message that are tried as links, with those that repeat: a long newsletter has some hundred.
+pub const LINKS_TRIED_MAX: usize = 1000;
+/// Octets of a link's target that are read: its host stands at the beginning, browsers take 2,000.
+pub const TARGET_MAX: usize = 2048;
+/// Octets of the text of a link that are read: who shows an address there shows it at the beginning.
+pub const LINK_TEXT_MAX: usize = 512;

@@ -20,6 +20,10 @@ pub enum Family {
     Header,
     /// MIME structure and visible tricks of the text.
     Structure,
+    /// Where the links lead.
+    Link,
+    /// Whom the letter pretends to come from.
+    Identity,
     /// What was learned from people about such words.
     Statistics,
     /// The scan itself: what could not be looked at. Never weighs.
@@ -35,6 +39,8 @@ impl Family {
             Self::Authentication => "authentication",
             Self::Header => "header",
             Self::Structure => "structure",
+            Self::Link => "link",
+            Self::Identity => "identity",
             Self::Statistics => "statistics",
             Self::Scan => "scan",
         }

@@ -27,6 +27,7 @@ pub mod eval;
 pub mod evidence;
 pub mod facts;
 pub mod letter;
+mod names;
 pub mod stage;
 pub mod statistics;
 pub mod verdict;

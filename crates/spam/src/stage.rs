@@ -13,8 +13,10 @@ mod authentication;
 mod connection;
 mod envelope;
 mod header;
+mod impersonation;
 mod statistics;
 mod structure;
+mod url;
 
 /// Reads the facts and reports.
 pub type Examine = fn(&Facts<'_>, &mut Findings);
@@ -37,6 +39,8 @@ pub const STAGES: &[Stage] = &[
     envelope::STAGE,
     header::STAGE,
     structure::STAGE,
+    impersonation::STAGE,
+    url::STAGE,
     statistics::STAGE,
 ];
 

@@ -11,7 +11,7 @@
 
 pub mod delta;
 pub mod features;
-mod folded;
+pub(crate) mod folded;
 pub mod model;
 mod tokens;
 pub mod words;

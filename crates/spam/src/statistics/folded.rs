@@ -107,7 +107,7 @@ fn plain(c: char) -> char {
 }
 
 /// The Latin letter that a letter of another script, or a rare Latin one, is mistaken for.
-fn latin(c: char) -> Option<char> {
+pub(crate) fn latin(c: char) -> Option<char> {
     Some(match c {
         'а' | 'α' | 'ɑ' | 'ª' => 'a',
         'Ь' | 'ь' | 'ƅ' | 'β' | 'ß' | 'в' => 'b',
