@@ -3,6 +3,7 @@
 //! Nothing here sleeps to let something happen: it waits for a line of the log, a reply or a record.
 //! Ports are chosen by the kernel, so tests run side by side.
 
+pub mod backlog;
 pub mod client;
 pub mod crash;
 pub mod dns;

@@ -24,6 +24,8 @@ pub(crate) struct Board {
     /// On the board: in line or in hand.
     known: HashSet<TaskKey>,
     workers: usize,
+    /// More lines want a worker than there are connections.
+    pressed: bool,
     panics: HashMap<QueueId, u32>,
 }
 
@@ -65,9 +67,6 @@ impl Board {
     /// many as `connections` allows. They are counted as started.
     pub(crate) fn start(&mut self, connections: usize, per_destination: usize) -> Vec<Destination> {
         let free = connections.saturating_sub(self.workers);
-        if free == 0 {
-            return Vec::new();
-        }
         let mut wanting: Vec<_> = self
             .lines
             .iter()
@@ -76,6 +75,10 @@ impl Board {
                 Some((line.workers, line.waiting.first()?, destination))
             })
             .collect();
+        self.pressed = wanting.len() > free;
+        if free == 0 {
+            return Vec::new();
+        }
         // There may be many thousand lines, and few of them get their turn.
         if free < wanting.len() {
             wanting.select_nth_unstable(free);
@@ -93,6 +96,11 @@ impl Board {
             }
         }
         chosen
+    }
+
+    /// Whether somebody waits for a connection: then none is kept idle.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.pressed
     }
 
     /// A domain that stands in line there: where a worker looks up its way.
@@ -255,7 +263,9 @@ mod tests {
             [at("urgent.test"), at("big.test"), at("small.test")]
         );
         assert!(board.start(3, 5).is_empty(), "no connection left");
+        assert!(board.is_pressed(), "the big one wants more");
         assert_eq!(board.start(10, 5), [at("big.test")]);
+        assert!(!board.is_pressed());
         assert_eq!(board.start(10, 5), [at("big.test")]);
         board.take_all(&at("small.test"));
         board.ended(&at("small.test"), false);

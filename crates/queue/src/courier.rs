@@ -146,7 +146,14 @@ impl Courier {
 
     /// Waits for a task; `false`: long enough.
     async fn wait(&mut self) -> bool {
-        let Some(bell) = self.shared.board().bell(&self.place.destination) else {
+        let bell = {
+            let board = self.shared.board();
+            if board.is_pressed() {
+                return false;
+            }
+            board.bell(&self.place.destination)
+        };
+        let Some(bell) = bell else {
             return false;
         };
         tokio::select! {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use congvu_directory::Directory;
 use congvu_net::Shutdown;
 use congvu_store::queue::{Lane, Outcome, QueueId, QueueRead, QueueWrite, TaskKey};
-use congvu_store::{Error, Store, Timestamp, Topic};
+use congvu_store::{Error, Read, Store, Timestamp, Topic};
 use tokio::sync::Notify;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
@@ -120,11 +120,8 @@ impl Queue {
             if let Some(end) = end {
                 crew.see_off(end).await;
             }
+            changed |= crew.work_on(Instant::now() + gap, &mut shutdown).await;
             round.stale |= changed && round.at.is_some();
-            tokio::select! {
-                () = shutdown.stopping() => break,
-                () = tokio::time::sleep(gap) => {}
-            }
         }
         crew.finish().await;
     }
@@ -176,6 +173,13 @@ impl Shared {
     /// Puts what is due on the board; how long nothing else will be. Each look begins at the front, where urgent
     /// lanes and what waits longest stand, and goes on where the last one ended.
     async fn offer_due(&self, round: &mut Round) -> Duration {
+        match self.store().read(|r| r.last_time()).await {
+            Ok(time) => self.clock.not_before(time),
+            Err(error) => {
+                warn!(%error, "cannot read the queue");
+                return SLEEP_MOST;
+            }
+        }
         let now = self.now();
         let settings = self.settings();
         let mut destinations = HashMap::new();
@@ -359,6 +363,28 @@ impl Crew {
             let handle = self.set.spawn(worker.work());
             self.posts.insert(handle.id(), (self.hired, destination));
         }
+    }
+
+    /// Sees off the workers that end until then and starts others for what is on the board: looks at a long
+    /// queue are far apart, and connections must not lie idle between them. Whether any ended.
+    async fn work_on(&mut self, until: Instant, shutdown: &mut Shutdown) -> bool {
+        let mut ended = false;
+        while !shutdown.is_stopping() && Instant::now() < until {
+            let end = tokio::select! {
+                () = shutdown.stopping() => break,
+                () = tokio::time::sleep_until(until) => break,
+                end = self.end() => end,
+            };
+            ended = true;
+            self.see_off(end).await;
+            while let Some(end) = self.set.try_join_next_with_id() {
+                self.see_off(end).await;
+            }
+            self.start(shutdown);
+            // Those that end together are seen off together.
+            tokio::time::sleep(GAP).await;
+        }
+        ended
     }
 
     /// Ready when a worker has ended; never without workers. Cancel-safe.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::body::NewBody;
 use crate::codec;
+use crate::committer::Applied;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::feed::{ChangeKind, Topic};
@@ -76,6 +77,15 @@ pub trait Read: Source {
             })?;
         }
         Ok(records)
+    }
+
+    /// Time of the last transaction. It never goes back, whatever the clock does, and so may be ahead of the
+    /// clock when that was set back.
+    fn last_time(&self) -> Result<Timestamp> {
+        let applied = self.raw(keys::APPLIED)?;
+        applied.map_or(Ok(Timestamp(0)), |value| {
+            codec::decode("applied", &value).map(|applied: Applied| applied.time)
+        })
     }
 
     /// Mailboxes of an account in name order, children after their parent.

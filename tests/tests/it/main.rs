@@ -1,5 +1,6 @@
 //! End-to-end tests: the real program, real clients, real signals.
 
+mod backlog;
 mod clients;
 mod crash;
 mod damage;

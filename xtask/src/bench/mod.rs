@@ -10,6 +10,7 @@ mod letter;
 mod load;
 mod peer;
 mod process;
+mod queue;
 mod run;
 mod sample;
 mod words;
@@ -30,6 +31,15 @@ cargo xtask bench run [options]
   --only TEXT      only rows with TEXT in their name
   --alone          without the peer
   --folder DIR     where the servers keep their data (the system's temporary folder)
+
+cargo xtask bench queue [options]
+  builds the server, fills a queue, starts the server on it and tells how soon it works and for whom
+  --messages N     letters in the queue (100000)
+  --domains N      domains they are for (1000); every tenth cannot be reached
+  --big PERCENT    share of one domain, whose letters are the oldest (90)
+  --delay MS       how long that domain's server thinks about a letter (100)
+  --seconds N      how long it is watched (60)
+  --program PATH   this server instead of the one built
 
 cargo xtask bench letters DIR COUNT [SIZE]
   writes letters of many kinds as files, to look at and to train dictionaries from; with a size in
@@ -56,6 +66,9 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<(), String> {
         let size = size.first().map(|size| number("SIZE", size)).transpose();
         return sample::write(Path::new(folder), count, size.map_err(wrong)?)
             .map_err(|error| format!("{folder}: {error}"));
+    }
+    if args.first().is_some_and(|arg| arg == "queue") {
+        return queue::run(root, &args[1..]);
     }
     if args.first().is_some_and(|arg| arg == "run") {
         return run::run(root, &options(&args[1..]).map_err(wrong)?);

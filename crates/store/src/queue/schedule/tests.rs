@@ -279,3 +279,16 @@ async fn nothing_senseless_is_queued() {
         assert!(matches!(refused, Err(Error::Limit(_))), "{refused:?}");
     }
 }
+
+#[tokio::test]
+async fn a_new_entry_is_due_at_the_time_of_the_store() {
+    let queue = Queue::new();
+    let before = queue.read(|r| r.last_time()).await;
+    let id = queue.enqueue(Lane::Normal, &["a@x.test"]).await;
+    let time = queue.read(|r| r.last_time()).await;
+    assert!(time >= before);
+    let arrived = queue.read(move |r| r.queue_entry(id)).await;
+    assert_eq!(arrived.map(|entry| entry.arrived), Some(time));
+    let due = queue.read(move |r| r.due(time, None, 10)).await;
+    assert_eq!(due.len(), 1);
+}
