@@ -5,7 +5,8 @@
 
 use std::borrow::Cow;
 
-use crate::legacy;
+use crate::detect;
+use crate::legacy::Legacy;
 use mail_parser::decoders::charsets::map::charset_decoder;
 
 /// Longest charset label looked at; the longest registered one has 45 octets.
@@ -14,36 +15,60 @@ const LABEL_MAX: usize = 45;
 /// Decodes `bytes` labelled as `charset` (empty: not labelled).
 ///
 /// Text that says US-ASCII, says nothing or names an unknown charset, and is not ASCII, is taken as UTF-8
-/// if it is valid UTF-8, else as Windows-1252: that is what such mail nearly always is.
+/// if it is valid UTF-8, else as Windows-1252: that is what such mail nearly always is. Vietnamese text in a charset
+/// from before Unicode is recognised there, and where the label says UTF-8, Western or Windows-1258 and is wrong.
 pub fn decode<'a>(charset: &str, bytes: &'a [u8]) -> Cow<'a, str> {
     let label = charset.trim_matches(|c: char| c.is_ascii_whitespace() || c == '"' || c == '\'');
     let utf8 = ["utf-8", "utf8", "unicode-1-1-utf-8"]
         .iter()
         .any(|name| label.eq_ignore_ascii_case(name));
-    if utf8 {
-        // Asked first whether it is valid: the lossy way takes several times as long to find out.
-        return std::str::from_utf8(bytes)
-            .map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
-    }
     let unlabelled = label.is_empty()
         || ["us-ascii", "ascii", "unknown-8bit", "8bit"]
             .iter()
             .any(|name| label.eq_ignore_ascii_case(name));
-    if !unlabelled
-        && label.len() <= LABEL_MAX
-        && let Some(decoder) = charset_decoder(label.as_bytes())
-    {
-        return Cow::Owned(decoder(bytes));
+    if utf8 || unlabelled {
+        // Asked first whether it is valid: the lossy way takes several times as long to find out.
+        return match std::str::from_utf8(bytes) {
+            Ok(text) => detect::mended(text).map_or(Cow::Borrowed(text), Cow::Owned),
+            Err(_) => match detect::octets(bytes) {
+                Some(charset) => Cow::Owned(charset.decode(bytes)),
+                None if utf8 => String::from_utf8_lossy(bytes),
+                None => western(bytes),
+            },
+        };
     }
-    if let Some(text) = legacy::decode(label, bytes) {
-        return Cow::Owned(text);
+    if let Some(charset) = Legacy::named(label) {
+        let found = (charset == Legacy::Windows1258).then(|| detect::octets(bytes));
+        return Cow::Owned(found.flatten().unwrap_or(charset).decode(bytes));
     }
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => match charset_decoder(b"windows-1252") {
-            Some(decoder) => Cow::Owned(decoder(bytes)),
-            None => String::from_utf8_lossy(bytes),
-        },
+    let decoder = (label.len() <= LABEL_MAX)
+        .then(|| charset_decoder(label.as_bytes()))
+        .flatten();
+    // Programs that know nothing of charsets name the one of their makers.
+    let doubtful = decoder.is_none()
+        || [
+            "iso-8859-1",
+            "iso-8859-15",
+            "latin1",
+            "windows-1252",
+            "cp1252",
+            "x-user-defined",
+        ]
+        .iter()
+        .any(|name| label.eq_ignore_ascii_case(name));
+    if doubtful && let Some(charset) = detect::octets(bytes) {
+        return Cow::Owned(charset.decode(bytes));
+    }
+    match decoder {
+        Some(decoder) => Cow::Owned(decoder(bytes)),
+        None => std::str::from_utf8(bytes).map_or_else(|_| western(bytes), Cow::Borrowed),
+    }
+}
+
+fn western(bytes: &[u8]) -> Cow<'_, str> {
+    match charset_decoder(b"windows-1252") {
+        Some(decoder) => Cow::Owned(decoder(bytes)),
+        None => String::from_utf8_lossy(bytes),
     }
 }
 
@@ -66,12 +91,5 @@ mod tests {
         check("gb18030", b"\xd6\xd0", "中");
         check("iso-2022-jp", b"\x1b$B%O\x1b(B", "ハ");
         check(&"x".repeat(5000), b"a", "a");
-    }
-
-    #[test]
-    fn windows_1258_is_vietnamese() {
-        use unicode_normalization::UnicodeNormalization as _;
-        let text: String = decode("windows-1258", b"Vi\xea\xf2t Nam").nfc().collect();
-        assert_eq!(text, "Việt Nam");
     }
 }

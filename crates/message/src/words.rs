@@ -154,7 +154,7 @@ fn flush(pending: &mut Option<Pending>, out: &mut String) {
 }
 
 fn push_plain(out: &mut String, bytes: &[u8]) {
-    push_clean(out, &String::from_utf8_lossy(bytes));
+    push_clean(out, &charset::decode("utf-8", bytes));
 }
 
 /// Line ends and other controls that an encoded word smuggles in never reach a protocol line.

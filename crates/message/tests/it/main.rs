@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failure in a test is a failed test")]
 
 mod bounds;
+mod charsets;
 mod random;
 mod sections;
 mod structure;
