@@ -26,3 +26,8 @@ pub const LINKS_TRIED_MAX: usize = 1000;
 pub const TARGET_MAX: usize = 2048;
 /// Octets of the text of a link that are read: who shows an address there shows it at the beginning.
 pub const LINK_TEXT_MAX: usize = 512;
+/// Octets of archives and Office documents, as transferred, that are looked into for one message: they are decoded in
+/// some twenty milliseconds, and most documents are smaller.
+pub const ATTACHED_MAX: usize = 4 * 1024 * 1024;
+/// Entries of an archive that are looked at; a document has some fifty.
+pub const ENTRIES_MAX: usize = 2000;

@@ -20,6 +20,8 @@ pub enum Family {
     Header,
     /// MIME structure and visible tricks of the text.
     Structure,
+    /// Attached files.
+    Attachment,
     /// Where the links lead.
     Link,
     /// Whom the letter pretends to come from.
@@ -39,6 +41,7 @@ impl Family {
             Self::Authentication => "authentication",
             Self::Header => "header",
             Self::Structure => "structure",
+            Self::Attachment => "attachment",
             Self::Link => "link",
             Self::Identity => "identity",
             Self::Statistics => "statistics",

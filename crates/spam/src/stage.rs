@@ -9,6 +9,7 @@ use crate::evidence::{Findings, Reason, Rule, UNSCANNABLE};
 use crate::facts::Facts;
 use crate::verdict::Judgement;
 
+mod attachment;
 mod authentication;
 mod connection;
 mod envelope;
@@ -41,6 +42,7 @@ pub const STAGES: &[Stage] = &[
     structure::STAGE,
     impersonation::STAGE,
     url::STAGE,
+    attachment::STAGE,
     statistics::STAGE,
 ];
 
