@@ -17,8 +17,6 @@
 
 use std::sync::LazyLock;
 
-use xxhash_rust::xxh3::xxh3_64;
-
 use super::syllables;
 
 const JOINED: u8 = 1;
@@ -38,34 +36,78 @@ const LONG: u8 = 0x1F;
 const SHORTER: usize = SHORTS + (24 + 17) * 256;
 /// Longest word that can be a syllable, octets: `nghiễng` has ten.
 const LONGEST: usize = 12;
-/// Places of the table of forms; a power of two, three times as many as forms.
-const PLACES: usize = 1 << 17;
+/// Places of the table of forms are two to this power: three times as many as forms.
+const BITS: u32 = 17;
+const PLACES: usize = 1 << BITS;
 
 /// A syllable as it is written, in one cache line with its number: looking words up is most of the work.
 #[derive(Clone, Copy, Default)]
 struct Form {
-    text: [u8; LONGEST],
-    /// 0: no form.
-    length: u8,
+    key: Key,
     /// 0, [`CAPITAL`] or [`CAPITALS`].
     case: u8,
     number: u16,
 }
 
+/// A word's octets and their count, compared and hashed as numbers.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Key {
+    text: [u8; LONGEST],
+    /// 0: no word.
+    length: u8,
+}
+
+impl Key {
+    /// `None` for what is too long or too short to be a syllable with a number.
+    fn new(word: &[u8]) -> Option<Self> {
+        let length = u8::try_from(word.len()).ok()?;
+        if !(2..=LONGEST).contains(&word.len()) {
+            return None;
+        }
+        let mut text = [0; LONGEST];
+        text[..word.len()].copy_from_slice(word);
+        Some(Self { text, length })
+    }
+
+    /// The key of the first `length` octets of `around`, without a loop over them.
+    fn cut(around: [u8; LONGEST], length: usize) -> Option<Self> {
+        if !(2..=LONGEST).contains(&length) {
+            return None;
+        }
+        let mut whole = [0; 16];
+        whole[..LONGEST].copy_from_slice(&around);
+        let kept = u128::from_le_bytes(whole) & ((1 << (8 * length)) - 1);
+        let mut text = [0; LONGEST];
+        text.copy_from_slice(&kept.to_le_bytes()[..LONGEST]);
+        Some(Self {
+            text,
+            length: u8::try_from(length).ok()?,
+        })
+    }
+
+    /// Where the table looks first. Multiplied by odd numbers, the high bits depend on all octets.
+    fn place(self) -> usize {
+        let mut whole = [0; 16];
+        whole[..LONGEST].copy_from_slice(&self.text);
+        let [first, second] = [0, 64].map(|shift| {
+            let half = u128::from_le_bytes(whole) >> shift & u128::from(u64::MAX);
+            u64::try_from(half).unwrap_or(0)
+        });
+        let mixed = (first
+            ^ (second << 8 | u64::from(self.length)).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+        .wrapping_mul(0xD6E8_FEB8_6659_FD93);
+        usize::try_from((mixed ^ mixed >> 32).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - BITS))
+            .unwrap_or(0)
+    }
+}
+
 impl Form {
     fn new(text: &str, number: usize, case: u8) -> Self {
-        let mut octets = [0; LONGEST];
-        octets[..text.len()].copy_from_slice(text.as_bytes());
         Self {
-            text: octets,
-            length: u8::try_from(text.len()).expect("LONGEST at most"),
+            key: Key::new(text.as_bytes()).expect("two to LONGEST octets"),
             case,
             number: u16::try_from(number).expect("fewer than 2^16"),
         }
-    }
-
-    fn text(&self) -> &[u8] {
-        &self.text[..usize::from(self.length)]
     }
 }
 
@@ -98,39 +140,38 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         places: vec![Form::default(); PLACES],
     };
     for form in table.forms.iter().flatten() {
-        let mut place = place(form.text());
+        let mut place = form.key.place();
         // The first of two that are written alike stays.
-        while table.places[place].length > 0 && table.places[place].text() != form.text() {
+        while table.places[place].key.length > 0 && table.places[place].key != form.key {
             place = (place + 1) % PLACES;
         }
-        if table.places[place].length == 0 {
+        if table.places[place].key.length == 0 {
             table.places[place] = *form;
         }
     }
     table
 });
 
-fn place(text: &[u8]) -> usize {
-    usize::try_from(xxh3_64(text) % PLACES as u64).unwrap_or(0)
-}
-
 impl Table {
     fn form(&self, number: usize, case: u8) -> Option<&Form> {
         self.forms[usize::from(case.saturating_sub(1))].get(number)
     }
 
-    fn find(&self, word: &[u8]) -> Option<&Form> {
-        if word.len() < 2 || word.len() > LONGEST {
-            return None;
-        }
-        let mut place = place(word);
+    /// The syllable of `length` octets at a place.
+    fn find(&self, octets: &[u8], at: usize, length: usize) -> Option<&Form> {
+        let rest = octets.get(at..)?;
+        let key = match rest.first_chunk() {
+            Some(around) => Key::cut(*around, length),
+            None => Key::new(rest.get(..length)?),
+        }?;
+        let mut place = key.place();
         loop {
             let form = &self.places[place];
-            if form.length == 0 {
-                return None;
-            }
-            if form.text() == word {
+            if form.key == key {
                 return Some(form);
+            }
+            if form.key.length == 0 {
+                return None;
             }
             place = (place + 1) % PLACES;
         }
@@ -166,6 +207,10 @@ fn is_worth_it(octets: &[u8]) -> bool {
     if begin.iter().filter(|octet| **octet >= 0x80).count() * 32 <= begin.len() {
         return false;
     }
+    // Nearly all text is UTF-8 throughout, which is quicker to see.
+    if std::str::from_utf8(octets).is_ok() {
+        return true;
+    }
     let mut left = octets.len() / 32 + 2;
     for chunk in octets.utf8_chunks() {
         let Some(now) = left.checked_sub(chunk.invalid().len()) else {
@@ -192,7 +237,7 @@ pub(super) fn encode(octets: &[u8]) -> Option<Vec<u8>> {
         // A blank that a syllable brings with it.
         if octet == b' ' && spaced(before) {
             let word = word(octets, at + 1);
-            if let Some(form) = table.find(word) {
+            if let Some(form) = table.find(octets, at + 1, word.len()) {
                 put(form, &mut out);
             } else {
                 out.push(octet);
@@ -204,7 +249,7 @@ pub(super) fn encode(octets: &[u8]) -> Option<Vec<u8>> {
         }
         if is_letter(octet) {
             let word = word(octets, at);
-            if let Some(form) = table.find(word) {
+            if let Some(form) = table.find(octets, at, word.len()) {
                 if spaced(before) {
                     out.push(JOINED);
                 }
@@ -279,7 +324,7 @@ fn plain(word: &[u8], out: &mut Vec<u8>) {
 /// Back from the coded form; `None` when it is none, or gives more than `most` octets.
 pub(super) fn decode(coded: &[u8], most: usize) -> Option<Vec<u8>> {
     let table = &*TABLE;
-    let mut out: Vec<u8> = Vec::with_capacity(most);
+    let mut out: Vec<u8> = Vec::with_capacity(most + LONGEST);
     let (mut joined, mut case) = (false, 0);
     let mut rest = coded;
     while let Some((&octet, after)) = rest.split_first() {
@@ -329,7 +374,11 @@ pub(super) fn decode(coded: &[u8], most: usize) -> Option<Vec<u8>> {
             if !joined && spaced(out.last().copied().unwrap_or(b'\n')) {
                 out.push(b' ');
             }
-            out.extend_from_slice(table.form(number, case)?.text());
+            // A copy of a fixed length is quicker than one of two to twelve octets.
+            let key = &table.form(number, case)?.key;
+            let end = out.len() + usize::from(key.length);
+            out.extend_from_slice(&key.text);
+            out.truncate(end);
         } else if joined || case > 0 {
             return None;
         }
