@@ -12,8 +12,9 @@ use congvu_wire::Secret;
 
 use crate::config::{self, Config, TlsDemand};
 
-/// From the start to the scrub's first reading: clients come back all at once then.
-const SCRUB_AFTER: Duration = Duration::from_secs(10);
+/// From the start to the scrub's first reading, if it is not to come more often than that: clients come back all
+/// at once then.
+const SCRUB_AFTER: Duration = Duration::from_mins(10);
 
 /// Why settings cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +41,7 @@ pub(crate) fn scrub(config: &Config) -> Option<congvu_store::scrub::Settings> {
     (config.store.scrub_rate > 0).then_some(congvu_store::scrub::Settings {
         rate: config.store.scrub_rate,
         every: config.store.scrub_every,
-        after: SCRUB_AFTER,
+        after: config.store.scrub_every.min(SCRUB_AFTER),
     })
 }
 

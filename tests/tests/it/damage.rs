@@ -292,7 +292,7 @@ fn a_second_server_on_one_store_is_refused_and_told_why() {
 
 #[test]
 fn the_scrub_of_a_running_server_names_what_decayed() {
-    let mut server = Server::start();
+    let mut server = Server::with(&Setup::default().settings("[store]\nscrub-every = \"10s\""));
     fill(&server);
     server.stop();
     let body = frames(&server.data())
