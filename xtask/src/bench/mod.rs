@@ -23,6 +23,9 @@ use load::{Load, Protocol};
 
 /// What to run, from the command line.
 pub(crate) const USAGE: &str = "\
+cargo xtask bench micro [FILTER]
+  single steps by themselves: parsers, summary, log, index
+
 cargo xtask bench run [options]
   builds and starts our server, and Postfix with Dovecot where they are installed (as root), and
   prints a table of all kinds of work
@@ -59,6 +62,19 @@ cargo xtask bench smtp|lmtp ADDRESS --pids PID[,PID…] [options]
 
 pub(crate) fn run(root: &Path, args: &[String]) -> Result<(), String> {
     let wrong = |fault| format!("{fault}\n{USAGE}");
+    if let Some(("micro", rest)) = args.split_first().map(|(one, rest)| (one.as_str(), rest)) {
+        let mut command = vec![
+            "bench",
+            "--locked",
+            "-p",
+            "congvu-bench",
+            "--bench",
+            "micro",
+            "--",
+        ];
+        command.extend(rest.iter().map(String::as_str));
+        return super::cargo(root, &command);
+    }
     if let [verb, folder, count, size @ ..] = args
         && verb == "letters"
     {
