@@ -15,11 +15,12 @@ const LEVELS: &[(&str, u8)] = &[
     ("directory", 2),
     ("spam", 2),
     ("net", 2),
-    ("smtpd", 3),
-    ("queue", 3),
-    ("imapd", 3),
-    ("admin", 4),
-    ("congvu", 5),
+    ("guard", 3),
+    ("smtpd", 4),
+    ("queue", 4),
+    ("imapd", 4),
+    ("admin", 5),
+    ("congvu", 6),
 ];
 
 /// Past this a file holds a second room.

@@ -56,15 +56,25 @@ pub enum Table {
     Departed = b'i',
     /// Directory: holds, which keep what was deleted.
     Hold = b'j',
+    /// Guard: senders that are allowed or blocked, by whom and for whom.
+    SenderList = b'k',
+    /// Guard: what people called spam or not, in the order in which they did.
+    Label = b'l',
     /// Admin: what was brought from other servers, by account and mailbox there.
     Moved = b'm',
+    /// Guard: what was learned: weights of the models.
+    Weights = b'n',
+    /// Guard: whom an account wrote to.
+    Correspondent = b'o',
     /// Admin: audit records by time.
     Audit = b'p',
+    /// Guard: its own small states: how far labels were learned, when a digest was sent.
+    GuardState = b'q',
 }
 
 impl Table {
     /// All of them. What is missing here keeps everything from being compacted as soon as it has a record.
-    const ALL: [Self; 27] = [
+    const ALL: [Self; 32] = [
         Self::Meta,
         Self::Home,
         Self::Mailbox,
@@ -90,8 +100,13 @@ impl Table {
         Self::Name,
         Self::Departed,
         Self::Hold,
+        Self::SenderList,
+        Self::Label,
         Self::Moved,
+        Self::Weights,
+        Self::Correspondent,
         Self::Audit,
+        Self::GuardState,
     ];
 
     /// The table that a key's first octet names.

@@ -1,0 +1,85 @@
+//! The filter at work. `congvu-spam` judges facts; this crate gathers them from DNS, lists and memory, remembers what
+//! people taught, and holds back what must not reach a mailbox.
+//!
+//! What was taught, lists, correspondence and held letters are records of the store and survive everything. Reputation,
+//! rates and greylisting are soft: they live in memory, bounded, and begin anew after a start. Nothing that fails
+//! here keeps mail out or makes it look worse: it is not known, and nothing follows from it.
+
+mod scope;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use congvu_directory::Directory;
+use congvu_store::Store;
+
+pub use scope::Scope;
+
+/// The filter of one server. Cheap to clone.
+#[derive(Clone)]
+pub struct Guard(Arc<Inner>);
+
+struct Inner {
+    directory: Directory,
+    settings: RwLock<Arc<Settings>>,
+}
+
+/// What an administrator sets for the filter of the whole house; what agencies set stands in the directory.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whether letters from outside are judged at all.
+    pub enabled: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+impl Guard {
+    /// For one server.
+    pub fn new(directory: Directory, settings: Settings) -> Self {
+        Self(Arc::new(Inner {
+            directory,
+            settings: RwLock::new(Arc::new(settings)),
+        }))
+    }
+
+    /// Takes other settings, for letters from now on.
+    pub fn reload(&self, settings: Settings) {
+        let mut current = self
+            .0
+            .settings
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(settings);
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> Arc<Settings> {
+        let current = self
+            .0
+            .settings
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&current)
+    }
+
+    /// The directory of the house.
+    pub fn directory(&self) -> &Directory {
+        &self.0.directory
+    }
+
+    /// The store of the house.
+    pub fn store(&self) -> &Store {
+        self.0.directory.store()
+    }
+}
+
+impl std::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guard")
+            .field("settings", &self.settings())
+            .finish_non_exhaustive()
+    }
+}
