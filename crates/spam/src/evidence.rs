@@ -26,6 +26,12 @@ pub enum Family {
     Link,
     /// Whom the letter pretends to come from.
     Identity,
+    /// What passed between recipient and sender before.
+    Correspondence,
+    /// What came before from the same origin, and how much.
+    Reputation,
+    /// Near copies of the letter.
+    Bulk,
     /// What was learned from people about such words.
     Statistics,
     /// The scan itself: what could not be looked at. Never weighs.
@@ -44,6 +50,9 @@ impl Family {
             Self::Attachment => "attachment",
             Self::Link => "link",
             Self::Identity => "identity",
+            Self::Correspondence => "correspondence",
+            Self::Reputation => "reputation",
+            Self::Bulk => "bulk",
             Self::Statistics => "statistics",
             Self::Scan => "scan",
         }

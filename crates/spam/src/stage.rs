@@ -11,13 +11,15 @@ use crate::verdict::Judgement;
 
 mod attachment;
 mod authentication;
+mod bulk;
 mod connection;
 mod envelope;
 mod header;
 mod impersonation;
+mod standing;
 mod statistics;
 mod structure;
-mod url;
+pub(crate) mod url;
 
 /// Reads the facts and reports.
 pub type Examine = fn(&Facts<'_>, &mut Findings);
@@ -38,6 +40,8 @@ pub const STAGES: &[Stage] = &[
     authentication::STAGE,
     connection::STAGE,
     envelope::STAGE,
+    standing::STAGE,
+    bulk::STAGE,
     header::STAGE,
     structure::STAGE,
     impersonation::STAGE,

@@ -8,7 +8,7 @@ use crate::facts::{Facts, Side, Subject};
 use crate::names::{self, Host, Likeness, defanged};
 use crate::stage::Stage;
 
-mod extract;
+pub(crate) mod extract;
 
 use extract::Link;
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 use congvu_message::summarize;
 use congvu_spam::facts::{
     Copies, Correspondence, Dkim, DmarcPolicy, Facts, Learned, Listing, Login, Outcome, Protected,
-    Ptr, Reputation, Resolves, Side, Source, Subject,
+    Ptr, Rate as Pace, Reputation, Resolves, Side, Source, Subject,
 };
 use congvu_spam::statistics::{Class, Model, Rate, features};
 use congvu_spam::{Judgement, Letter, judge, stage};
@@ -302,6 +302,13 @@ fn fact(facts: &mut Facts<'_>, line: &str) -> Option<()> {
                 seen: next()?.parse().ok()?,
                 recipients: next()?.parse().ok()?,
                 reported: next()?.parse().ok()?,
+            });
+        }
+        // rate MESSAGES USUAL
+        "rate" => {
+            standing.rate = Some(Pace {
+                messages: next()?.parse().ok()?,
+                usual: next()?.parse().ok()?,
             });
         }
         "advertisements-today" => standing.advertisements_today = Some(next()?.parse().ok()?),
