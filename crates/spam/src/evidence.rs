@@ -32,8 +32,10 @@ pub enum Family {
     Reputation,
     /// Near copies of the letter.
     Bulk,
-    /// What was learned from people about such words.
+    /// What the words say: what was learned from people about them, and phrases of known frauds.
     Statistics,
+    /// What the law or the agency asks of such mail.
+    Policy,
     /// The scan itself: what could not be looked at. Never weighs.
     Scan,
 }
@@ -54,6 +56,7 @@ impl Family {
             Self::Reputation => "reputation",
             Self::Bulk => "bulk",
             Self::Statistics => "statistics",
+            Self::Policy => "policy",
             Self::Scan => "scan",
         }
     }

@@ -10,6 +10,9 @@ use congvu_message::transfer::Encoding;
 use congvu_message::{Part, Summary, charset, header, html, transfer};
 
 use crate::bounds::{ENCODED_MAX, PARTS_MAX, TEXT_MAX};
+use crate::phrases::Phrases;
+use crate::statistics::features::folded;
+use crate::statistics::folded::Folded;
 
 /// A parsed message.
 #[derive(Debug)]
@@ -22,6 +25,8 @@ pub struct Letter<'a> {
     pub texts: Vec<Text<'a>>,
     /// Some text or some part is beyond the bounds.
     pub cut: bool,
+    folded: OnceCell<Folded>,
+    phrases: OnceCell<Phrases>,
 }
 
 /// A text part.
@@ -55,6 +60,8 @@ impl<'a> Letter<'a> {
             summary,
             texts: Vec::new(),
             cut: false,
+            folded: OnceCell::new(),
+            phrases: OnceCell::new(),
         };
         let mut room = TEXT_MAX;
         let (parts, whole) = parts(&summary.root);
@@ -101,6 +108,17 @@ impl<'a> Letter<'a> {
             text,
             visible: OnceCell::new(),
         });
+    }
+
+    /// Subject and beginning of the visible text without any disguise.
+    pub(crate) fn folded(&self) -> &Folded {
+        self.folded.get_or_init(|| folded(self))
+    }
+
+    /// The phrases of the book in it.
+    pub(crate) fn phrases(&self) -> &Phrases {
+        self.phrases
+            .get_or_init(|| Phrases::of(&self.folded().squeezed))
     }
 
     /// The octets of a part's body as transferred.

@@ -9,6 +9,7 @@ use crate::evidence::{Findings, Reason, Rule, UNSCANNABLE};
 use crate::facts::Facts;
 use crate::verdict::Judgement;
 
+pub(crate) mod advertising;
 mod attachment;
 mod authentication;
 mod bulk;
@@ -47,6 +48,7 @@ pub const STAGES: &[Stage] = &[
     impersonation::STAGE,
     url::STAGE,
     attachment::STAGE,
+    advertising::STAGE,
     statistics::STAGE,
 ];
 

@@ -9,6 +9,7 @@ use congvu_message::compose::push_field;
 
 use crate::evidence::{Evidence, Family};
 use crate::facts::{Facts, Login};
+use crate::stage::advertising::AD_LABELLED;
 
 /// Log-odds of a message of which nothing is known: one in four is spam. It takes +3.6 to reach Junk.
 pub const BASE: f32 = -1.1;
@@ -68,6 +69,29 @@ impl Verdict {
     }
 }
 
+/// What a message is besides wanted or not; mail programs show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Label {
+    /// Advertising that keeps the rules of Decree 91/2020/NĐ-CP.
+    Advertising,
+}
+
+impl Label {
+    /// For people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Advertising => "Quảng cáo",
+        }
+    }
+
+    /// As an IMAP keyword (RFC 9051 section 2.3.2).
+    pub fn keyword(self) -> &'static str {
+        match self {
+            Self::Advertising => "QuangCao",
+        }
+    }
+}
+
 /// Everything the filter has to say about a message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
@@ -117,6 +141,14 @@ impl Judgement {
             most = Verdict::Junk;
         }
         reached.min(most)
+    }
+
+    /// The label that the message bears, whatever the verdict.
+    pub fn label(&self) -> Option<Label> {
+        let mut evidence = self.evidence.iter();
+        evidence
+            .any(|found| found.name == AD_LABELLED.name)
+            .then_some(Label::Advertising)
     }
 
     /// The families that speak for spam.

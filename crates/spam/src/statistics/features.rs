@@ -36,7 +36,7 @@ pub struct Features {
 
 /// Reads the features of a letter.
 pub fn features(letter: &Letter<'_>) -> Features {
-    let folded = folded(letter);
+    let folded = letter.folded();
     let mut text_from = 0;
     Features {
         views: [
@@ -124,7 +124,7 @@ fn composed(text: &str) -> std::borrow::Cow<'_, str> {
 }
 
 /// The folded view: subject, then the visible text.
-fn folded(letter: &Letter<'_>) -> Folded {
+pub(crate) fn folded(letter: &Letter<'_>) -> Folded {
     let mut out = Folded::default();
     let subject = letter.summary.envelope.subject.as_deref();
     out.push(subject.unwrap_or_default(), FIELD_MAX);

@@ -32,6 +32,7 @@ struct Case {
     expect: Vec<String>,
     not: Vec<String>,
     verdict: Option<String>,
+    label: Option<String>,
     reasons: Vec<(String, String)>,
     taught: Vec<(Class, u32, String)>,
     message: Vec<u8>,
@@ -82,6 +83,7 @@ fn read(file: &Path) -> Vec<Case> {
                 expect: Vec::new(),
                 not: Vec::new(),
                 verdict: None,
+                label: None,
                 reasons: Vec::new(),
                 taught: Vec::new(),
                 message: Vec::new(),
@@ -105,6 +107,7 @@ fn read(file: &Path) -> Vec<Case> {
             "expect" => case.expect.extend(names()),
             "not" => case.not.extend(names()),
             "verdict" => case.verdict = Some(rest.to_owned()),
+            "label" => case.label = Some(rest.to_owned()),
             "ham" | "spam" => {
                 let class = if word == "ham" {
                     Class::Ham
@@ -142,14 +145,12 @@ fn run(case: &Case) -> Vec<String> {
     let summary = summarize(&case.message);
     let letter = Letter::read(&case.message, &summary);
     let mut facts = Facts::new(&letter);
-    let model = taught(case);
-    if !case.taught.is_empty() {
-        facts.learned = Some(Learned {
-            model: &model,
-            agency: None,
-            account: None,
-        });
-    }
+    let model = (!case.taught.is_empty()).then(|| taught(case));
+    facts.learned = model.as_ref().map(|model| Learned {
+        model,
+        agency: None,
+        account: None,
+    });
     facts.time = Duration::MAX;
     for line in &case.facts {
         assert!(
@@ -180,6 +181,12 @@ fn run(case: &Case) -> Vec<String> {
             "{at}: verdict {} at p={p:.3}, not {verdict}; {found:?}",
             judgement.verdict.name()
         ));
+    }
+    if let Some(label) = &case.label {
+        let given = judgement.label().map_or("none", |label| label.title());
+        if given != label {
+            faults.push(format!("{at}: label {given}, not {label}"));
+        }
     }
     for (name, text) in &case.reasons {
         if !gives_reason(&judgement, name, text) {
