@@ -1,9 +1,11 @@
 //! `store salvage`: every readable message of a store into Maildir, whatever is broken.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 
 use congvu_directory::Account;
+use congvu_store::quarantine::Letter;
 use congvu_store::salvage::{Salvage, SalvagedMailbox};
 use congvu_store::{AccountId, BodyId, MailboxId, Uid};
 use serde::{Deserialize, Serialize};
@@ -14,6 +16,8 @@ use crate::store::{Progress, blocking};
 
 /// Folder for bodies whose transaction is damaged, and for mailboxes whose account is not known.
 const UNPLACED: &str = "unplaced";
+/// Folder of an account for its letters in quarantine. A mailbox of the same name shares it: names of files differ.
+const QUARANTINE: &str = "Quarantine";
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -24,6 +28,9 @@ pub struct Salvaged {
     pub mailboxes: u64,
     /// Messages written into mailboxes.
     pub messages: u64,
+    /// Letters in quarantine.
+    #[serde(default)]
+    pub quarantined: u64,
     /// Messages written without a place: their transaction is damaged.
     pub unplaced: u64,
     /// Messages whose octets cannot be read.
@@ -110,6 +117,7 @@ impl<'a> Writer<'a> {
             self.mailbox(&mailbox)
         })?;
         self.done.accounts = accounts.len() as u64;
+        self.quarantine()?;
         self.unplaced()?;
         Ok(self.done)
     }
@@ -139,6 +147,40 @@ impl<'a> Writer<'a> {
                     mailbox: mailbox.name.clone(),
                     uid: message.uid,
                     body: message.body,
+                }),
+                Err(Failed::Target(error)) => return Err(failed(&error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Letters in quarantine, beside the mailboxes of their accounts.
+    fn quarantine(&mut self) -> Result<()> {
+        let mut folders: HashMap<AccountId, Maildir> = HashMap::new();
+        for letter in self.salvage.records::<Letter>() {
+            let account = letter.about.account;
+            let named = self.addresses.get(&account).cloned();
+            let named = named.unwrap_or_else(|| format!("account-{account}"));
+            let root = self.to.join(component(&named));
+            let failed = |error: &std::io::Error| target(&root, error);
+            let folder = match folders.entry(account) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => {
+                    let made = Maildir::create(&root, QUARANTINE, MailboxId(0), &[]);
+                    place.insert(made.map_err(|error| failed(&error))?)
+                }
+            };
+            let written = match self.salvage.body(letter.body) {
+                Ok(body) => folder.write_unknown(&body),
+                Err(_) => Err(Failed::Unreadable),
+            };
+            match written {
+                Ok(()) => self.done.quarantined += 1,
+                Err(Failed::Unreadable) => self.done.unreadable.push(Unreadable {
+                    account: named,
+                    mailbox: QUARANTINE.to_owned(),
+                    uid: Uid(0),
+                    body: letter.body,
                 }),
                 Err(Failed::Target(error)) => return Err(failed(&error)),
             }

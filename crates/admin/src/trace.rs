@@ -12,8 +12,10 @@ use congvu_directory::find;
 use congvu_directory::record::AgencyId;
 use congvu_directory::view::Page;
 use congvu_message::Address;
+use congvu_store::quarantine::End;
 use congvu_store::trace::{
-    Accepted, Attempt, Door, Event, Key, Place, Placed, Refused, Removed, Trace, TraceRead, Wanted,
+    Accepted, Attempt, Door, Event, Key, Place, Placed, QuarantineAct, Quarantined, Refused,
+    Removed, Trace, TraceRead, Wanted,
 };
 use congvu_store::{AccountId, MailboxId, Read, Timestamp, Uid};
 use serde::Serialize;
@@ -26,7 +28,8 @@ use crate::reply::Reply;
 use crate::request::Request;
 
 pub use view::{
-    AcceptedView, AttemptView, EventView, PlacedView, RefusedView, RemovedView, TraceView,
+    AcceptedView, AttemptView, EventView, PlacedView, QuarantinedView, RefusedView, RemovedView,
+    TraceView,
 };
 
 /// Letters told at once unless asked otherwise.
@@ -118,9 +121,14 @@ async fn follow_on(
             continue;
         };
         let id = id.to_owned();
-        if let EventView::Accepted(letter) = &trace.event {
+        let placed: &[PlacedView] = match &trace.event {
+            EventView::Accepted(letter) => &letter.placed,
+            EventView::Quarantined(held) => held.placed.as_slice(),
+            _ => &[],
+        };
+        if !placed.is_empty() {
             let room = COPIES.saturating_sub(copies.values().filter(|of| **of == id).count());
-            for placed in letter.placed.iter().take(room) {
+            for placed in placed.iter().take(room) {
                 copies.insert((placed.number, placed.uid), id.clone());
             }
         }
@@ -296,6 +304,7 @@ impl<R: Read> Names<'_, R> {
                 queue: handled.queue.0,
                 act: handled.act,
             },
+            Event::Quarantined(held) => EventView::Quarantined(self.quarantined(held)?),
         };
         Ok(Some(TraceView {
             place: trace.place,
@@ -327,6 +336,7 @@ impl<R: Read> Names<'_, R> {
                 refused.rcpts.iter().chain(&refused.sender).collect(),
             ),
             Event::Removed(removed) => (vec![removed.by], Vec::new()),
+            Event::Quarantined(held) => (vec![held.account], Vec::new()),
             Event::Attempt(_) | Event::Handled(_) => return Ok(true),
         };
         for account in accounts {
@@ -470,6 +480,24 @@ impl<R: Read> Names<'_, R> {
             message_id: refused.message_id,
             reply: refused.reply,
             times: refused.times,
+        })
+    }
+
+    fn quarantined(&mut self, held: Quarantined) -> Result<QuarantinedView> {
+        let act = match held.act {
+            QuarantineAct::Held => "held",
+            QuarantineAct::Ended(End::Released) => "released",
+            QuarantineAct::Ended(End::Deleted) => "deleted",
+            QuarantineAct::Ended(End::Expired) => "expired",
+            QuarantineAct::Ended(End::Forgotten) => "forgotten",
+        };
+        Ok(QuarantinedView {
+            id: held.id,
+            number: held.letter.0,
+            account: self.account(held.account)?.0,
+            act: act.to_owned(),
+            by: held.by,
+            placed: self.placed(held.placed.as_slice())?.pop(),
         })
     }
 

@@ -262,6 +262,15 @@ pub fn purge_removal(tx: &mut Tx<'_>, removal: Removal, most: usize) -> Result<P
     if !removal.is_home() {
         return Ok(tx.purge_mailbox(removal, most)?);
     }
+    // Held letters of the account can be brought back no more than its mailboxes.
+    let letters = tx.drop_letters_of(removal.account, most)?;
+    if letters > 0 {
+        return Ok(Purged {
+            messages: letters,
+            records: usize::try_from(letters).unwrap_or(usize::MAX),
+            done: false,
+        });
+    }
     if !tx.purge_home(removal.account)? {
         return Ok(done);
     }

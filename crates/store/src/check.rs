@@ -21,7 +21,7 @@ use crate::queue::Rcpt;
 use crate::record::{Record as _, Table};
 use crate::refs::{self, Holder, Reference};
 use crate::tx::Ledger;
-use crate::{keys, leaf};
+use crate::{keys, leaf, quarantine};
 
 /// Most problems listed one by one; more are counted.
 pub const LISTED: usize = 10_000;
@@ -268,6 +268,9 @@ impl Check {
             Some(&table) if table == Table::QueueRcpt as u8 => {
                 Rcpt::decode(rest, value)?;
             }
+            Some(&table) if table == Table::QuarantineState as u8 => {
+                quarantine::state_makes_sense(rest, value)?;
+            }
             _ => {}
         }
         refs::references(key, value, &mut |mut reference| {
@@ -299,13 +302,14 @@ impl Check {
             Holder::Message(id, uid) => (Some(id), Some(uid), "a message"),
             Holder::Expunged(id, uid) => (Some(id), Some(uid), "an expunged message"),
             Holder::Queue(_) => (None, None, "a message of the queue"),
+            Holder::Quarantine(_) => (None, None, "a letter in quarantine"),
         };
         let known = id.and_then(|id| self.mailboxes.get(&id));
         problem.account = known.map(|(account, _)| *account);
         problem.mailbox = known.map(|(_, name)| name.clone());
         problem.uid = uid;
         let entry = match reference.holder {
-            Holder::Queue(entry) => format!(" (number {entry})"),
+            Holder::Queue(number) | Holder::Quarantine(number) => format!(" (number {number})"),
             _ => String::new(),
         };
         problem.what = format!("the octets of {what}{entry} are damaged or missing");

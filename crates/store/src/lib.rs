@@ -32,6 +32,7 @@ mod overlay;
 pub mod page;
 #[cfg(test)]
 mod power;
+pub mod quarantine;
 pub mod queue;
 pub mod record;
 mod recover;

@@ -36,6 +36,10 @@ pub enum Table {
     TracePage = b'E',
     /// Store's own: how far those pages go.
     TraceState = b'F',
+    /// Store's own: letters in quarantine, by account and number.
+    Quarantine = b'G',
+    /// Store's own: what is in quarantine in sum, and what became of what was.
+    QuarantineState = b'H',
     /// Directory: agencies.
     Agency = b'a',
     /// Directory: domains.
@@ -74,7 +78,7 @@ pub enum Table {
 
 impl Table {
     /// All of them. What is missing here keeps everything from being compacted as soon as it has a record.
-    const ALL: [Self; 32] = [
+    const ALL: [Self; 34] = [
         Self::Meta,
         Self::Home,
         Self::Mailbox,
@@ -90,6 +94,8 @@ impl Table {
         Self::Trace,
         Self::TracePage,
         Self::TraceState,
+        Self::Quarantine,
+        Self::QuarantineState,
         Self::Agency,
         Self::Domain,
         Self::Account,

@@ -6,7 +6,7 @@ use crate::id::{BodyId, MailboxId, Uid};
 use crate::ops::Expunged;
 use crate::queue::Entry;
 use crate::record::{Record as _, Table};
-use crate::{codec, keys, leaf};
+use crate::{codec, keys, leaf, quarantine};
 
 /// A record's reference to a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(crate) enum Holder {
     Expunged(MailboxId, Uid),
     /// An entry of the queue.
     Queue(u64),
+    /// A letter in quarantine.
+    Quarantine(u64),
 }
 
 /// Calls `found` for each reference in a record. The value comes without its seal. A record of an unknown table
@@ -68,6 +70,14 @@ pub(crate) fn references(key: &[u8], value: &[u8], found: &mut dyn FnMut(Referen
                 holder: Holder::Queue(entry.id.0),
             });
         }
+        Table::Quarantine => {
+            let (body, frame, id) = quarantine::body_of(value)?;
+            found(Reference {
+                body,
+                frame,
+                holder: Holder::Quarantine(id.0),
+            });
+        }
         Table::Meta
         | Table::Home
         | Table::Mailbox
@@ -80,6 +90,7 @@ pub(crate) fn references(key: &[u8], value: &[u8], found: &mut dyn FnMut(Referen
         | Table::Trace
         | Table::TracePage
         | Table::TraceState
+        | Table::QuarantineState
         | Table::Agency
         | Table::Domain
         | Table::Account
@@ -110,7 +121,7 @@ mod tests {
         let known: Vec<u8> = (0..=u8::MAX)
             .filter(|octet| Table::of(*octet).is_some())
             .collect();
-        assert_eq!(known, b"012345678ABCDEFabcdefghijklmnopq");
+        assert_eq!(known, b"012345678ABCDEFGHabcdefghijklmnopq");
         let mut none = |_: Reference| panic!("no reference");
         assert!(references(b"~x", b"", &mut none).is_err());
         assert!(references(b"", b"", &mut none).is_err());

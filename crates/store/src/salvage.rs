@@ -15,6 +15,7 @@ use crate::id::{AccountId, BodyId, Lsn, MailboxId, UidValidity};
 use crate::log::frame::Commit;
 use crate::log::survey::{Damage, Inspector, Seen};
 use crate::message::Message;
+use crate::quarantine::Letter;
 use crate::record::{Record, Table};
 use crate::{keys, leaf};
 
@@ -86,6 +87,7 @@ impl Salvage {
             let leaf = value.and_then(|value| leaf::decode(keys::first_of(key), value).ok());
             placed.extend(leaf.unwrap_or_default().iter().map(|message| message.body));
         }
+        placed.extend(self.records::<Letter>().iter().map(|letter| letter.body));
         self.unplaced.retain(|body| !placed.contains(body));
     }
 
@@ -177,13 +179,14 @@ impl Salvage {
     }
 }
 
-/// Tables that are needed: mailboxes, messages and deletions of the store; accounts of the directory.
+/// Tables that are needed: mailboxes, messages, deletions and quarantine of the store; accounts of the directory.
 fn is_wanted(key: &[u8]) -> bool {
     [
         Table::Mailbox,
         Table::Message,
         Table::Removed,
         Table::Account,
+        Table::Quarantine,
     ]
     .into_iter()
     .any(|table| key.first() == Some(&(table as u8)))

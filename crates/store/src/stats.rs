@@ -25,7 +25,7 @@ pub struct SegmentStats {
     pub rewritten: bool,
     /// Length of the file.
     pub octets: u64,
-    /// Octets of bodies in mailboxes or in the queue.
+    /// Octets of bodies in mailboxes, in the queue or in quarantine.
     pub live: u64,
     /// Octets of bodies of expunged messages and deleted mailboxes, kept for undelete.
     pub kept: u64,
@@ -46,11 +46,14 @@ pub struct Stats {
     pub expunged: u64,
     /// Messages in the queue.
     pub queued: u64,
+    /// Letters in quarantine.
+    #[serde(default)]
+    pub quarantined: u64,
     /// Bodies that any of these refer to.
     pub bodies: u64,
     /// Length of the log.
     pub log_octets: u64,
-    /// Of these, bodies in mailboxes or in the queue.
+    /// Of these, bodies in mailboxes, in the queue or in quarantine.
     pub live: u64,
     /// Of these, other bodies kept for undelete. The rest is records, and bodies that nothing refers to.
     pub kept: u64,
@@ -112,6 +115,10 @@ impl Count {
                 Holder::Expunged(..) => false,
                 Holder::Queue(_) => {
                     self.stats.queued += 1;
+                    true
+                }
+                Holder::Quarantine(_) => {
+                    self.stats.quarantined += 1;
                     true
                 }
             };

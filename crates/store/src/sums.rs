@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::id::{AccountId, LedgerId, MailboxId, Uid};
 use crate::mailbox::Mailbox;
 use crate::message::Flags;
+use crate::quarantine::QuarantineRead as _;
 use crate::record::Table;
 use crate::source::Source as _;
 use crate::tx::{Ledger, Read as _, Snapshot};
@@ -139,6 +140,11 @@ impl Snapshot<'_> {
             }
             Ok(ControlFlow::Continue(()))
         })?;
+        for (account, what) in self.check_quarantine()? {
+            let mut problem = Problem::new(Place::Sums, what);
+            problem.account = Some(account);
+            problems.push(problem);
+        }
         for (id, sums) in charged {
             if sums.messages > 0 {
                 let what = format!("ledger {id} is missing");

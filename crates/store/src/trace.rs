@@ -21,6 +21,7 @@ use crate::queue::QueueId;
 use crate::record::{Record, Table};
 use crate::tx::{Read, Tx};
 
+pub use crate::quarantine::{QuarantineAct, Quarantined};
 pub use keep::Keeper;
 pub use tls::Tls;
 
@@ -79,6 +80,8 @@ pub enum Event {
     Removed(Removed),
     /// An administrator did something to a letter in the queue.
     Handled(Handled),
+    /// A letter was held in the quarantine, or left it.
+    Quarantined(Quarantined),
 }
 
 /// By which door a letter came.
@@ -361,6 +364,10 @@ impl Event {
             }
             Self::Attempt(attempt) => id(&mut prints, &attempt.id),
             Self::Handled(handled) => id(&mut prints, &handled.id),
+            Self::Quarantined(held) => {
+                id(&mut prints, &held.id);
+                account(&mut prints, Some(held.account));
+            }
             Self::Refused(refused) => {
                 prints.extend(refused.id.as_deref().map(|of| print(b'i', of.as_bytes())));
                 message_id(&mut prints, &refused.message_id);
@@ -446,6 +453,11 @@ impl Event {
                     .truncate(refused.reply.floor_char_boundary(REPLY_MOST));
                 refused.rcpts = front(&mut refused.rcpts);
                 vec![Self::Refused(refused)]
+            }
+            Self::Quarantined(mut held) => {
+                trim(&mut held.id);
+                trim(&mut held.by);
+                vec![Self::Quarantined(held)]
             }
             other => vec![other],
         }

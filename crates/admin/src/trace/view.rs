@@ -39,6 +39,26 @@ pub enum EventView {
         /// What was done.
         act: String,
     },
+    /// A letter was held in the quarantine, or left it.
+    Quarantined(QuarantinedView),
+}
+
+/// A letter in quarantine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuarantinedView {
+    /// The letter.
+    pub id: String,
+    /// Its number in the quarantine.
+    pub number: u64,
+    /// For whom it came.
+    pub account: String,
+    /// `held`, `released`, `deleted`, `expired` or `forgotten`.
+    pub act: String,
+    /// Who did it; empty for the filter and the calendar.
+    pub by: String,
+    /// Where it is now, if it was released.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placed: Option<PlacedView>,
 }
 
 /// A letter that was taken, or more of its recipients.
@@ -179,6 +199,7 @@ impl EventView {
             Self::Attempt(attempt) => Some(&attempt.id),
             Self::Refused(refused) => refused.id.as_deref(),
             Self::Handled { id, .. } => Some(id),
+            Self::Quarantined(held) => Some(&held.id),
             Self::Removed(_) => None,
         }
     }

@@ -260,6 +260,7 @@ fn stats(stats: &Stats) -> String {
     row("messages", stats.messages, Some(stats.message_octets));
     row("expunged, kept", stats.expunged, None);
     row("in the queue", stats.queued, None);
+    row("in quarantine", stats.quarantined, None);
     row("bodies stored", stats.bodies, Some(stats.live + stats.kept));
     row(
         "segments",
@@ -388,10 +389,11 @@ fn salvage(done: &Salvaged) -> String {
     }
     let _ = writeln!(
         text,
-        "{} messages of {} mailboxes of {} accounts written, {} more without a place, {} not readable",
+        "{} messages of {} mailboxes of {} accounts written, {} letters in quarantine, {} more without a place, {} not readable",
         done.messages,
         done.mailboxes,
         done.accounts,
+        done.quarantined,
         done.unplaced,
         done.unreadable.len()
     );

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::Args;
 use congvu_admin::trace::{
-    AcceptedView, Ask, AttemptView, EventView, Life, RefusedView, RemovedView,
+    AcceptedView, Ask, AttemptView, EventView, Life, QuarantinedView, RefusedView, RemovedView,
 };
 use congvu_store::trace::Fate;
 use congvu_store::{MailboxId, Uid};
@@ -128,6 +128,10 @@ impl Teller<'_> {
                 EventView::Attempt(attempt) => self.attempt(attempt),
                 EventView::Refused(refused) => self.refused(refused),
                 EventView::Removed(removed) => self.removed(removed, &mut copies),
+                EventView::Quarantined(held) => {
+                    copies.extend(held.placed.iter().map(|placed| (placed.number, placed.uid)));
+                    self.quarantined(held);
+                }
                 EventView::Handled { queue, act, .. } => {
                     let by = self.say(
                         "by an administrator, queue number",
@@ -330,6 +334,41 @@ impl Teller<'_> {
         self.list(self.say("to", "đến"), &refused.recipients);
         if let Some(id) = &refused.message_id {
             self.line(&format!("  Message-ID <{id}>"));
+        }
+    }
+
+    fn quarantined(&mut self, held: &QuarantinedView) {
+        let act = match held.act.as_str() {
+            "held" => self.say("held in quarantine", "bị giữ trong khu cách ly"),
+            "released" => self.say("released from quarantine", "được đưa ra khỏi khu cách ly"),
+            "deleted" => self.say("deleted from quarantine", "bị xóa khỏi khu cách ly"),
+            "expired" => self.say(
+                "kept in quarantine to its end, now gone",
+                "hết hạn lưu trong khu cách ly, đã bị xóa",
+            ),
+            _ => self.say(
+                "gone from quarantine with its account",
+                "bị xóa khỏi khu cách ly cùng tài khoản",
+            ),
+        };
+        let by = if held.by.is_empty() {
+            String::new()
+        } else {
+            format!(" {} {}", self.say("by", "bởi"), held.by)
+        };
+        let number = self.say("number", "số");
+        self.line(&format!(
+            "{act}{by}: {} ({number} {})",
+            held.account, held.number
+        ));
+        if let Some(placed) = &held.placed {
+            self.line(&format!(
+                "  {} {}: {} (UID {})",
+                self.say("placed:", "đặt vào hộp thư:"),
+                placed.account,
+                placed.mailbox,
+                placed.uid
+            ));
         }
     }
 

@@ -6,6 +6,7 @@ mod home;
 mod mailbox;
 mod message;
 mod purge;
+mod quarantine;
 mod undelete;
 
 pub(crate) use mailbox::UIDVALIDITY;

@@ -66,7 +66,7 @@ impl Pass<'_> {
                 let message = self.look(|view| view.message(mailbox, uid))?;
                 message.is_some_and(|message| message.body == body)
             }
-            Holder::Expunged(..) | Holder::Queue(_) => false,
+            Holder::Expunged(..) | Holder::Queue(_) | Holder::Quarantine(_) => false,
         };
         if stands {
             let problem = self.lost(body, holder, "is not where the index says")?;

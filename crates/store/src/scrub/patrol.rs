@@ -119,6 +119,7 @@ impl Pass<'_> {
                 (Some((mailbox, uid)), "an expunged message".to_owned())
             }
             Holder::Queue(entry) => (None, format!("a message of the queue (number {entry})")),
+            Holder::Quarantine(id) => (None, format!("a letter in quarantine (number {id})")),
         };
         problem.what = format!("the body of {whose} {what}");
         if let Some((id, uid)) = mailbox {

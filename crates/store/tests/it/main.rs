@@ -10,5 +10,6 @@ mod kill;
 mod mailboxes;
 mod messages;
 mod model;
+mod quarantine;
 mod undelete;
 mod world;
