@@ -16,7 +16,7 @@ pub mod tls;
 
 pub use driver::{Ending, Link, drive};
 pub use gate::Gate;
-pub use listener::{Door, Listener};
+pub use listener::{Door, Listener, Stream};
 pub use network::Network;
 pub use service::Service;
 pub use shutdown::{Shutdown, Stopper};

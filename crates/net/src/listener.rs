@@ -13,11 +13,12 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, warn};
 
+use crate::channel::HANDSHAKE_LIMIT;
 use crate::driver::{Ending, Link, drive};
 use crate::gate::Gate;
 use crate::service::Service;
 use crate::shutdown::Shutdown;
-use crate::tls::{ServerTls, Tls};
+use crate::tls::{ServerTls, Tls, TlsError};
 
 /// Connections the kernel keeps until we accept them; Linux caps it at `net.core.somaxconn`
 /// (4,096 since 5.4), and a burst after a restart is every client of an agency at once.
@@ -34,6 +35,9 @@ const KEEPALIVE_IDLE: Duration = Duration::from_mins(2);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// Unanswered questions until the connection counts as lost: about four minutes in all.
 const KEEPALIVE_RETRIES: u32 = 4;
+
+/// An encrypted connection, for services that are no machines: reads and writes as tokio's streams do.
+pub type Stream = tokio_rustls::TlsStream<TcpStream>;
 
 /// A set of bound addresses of one kind of service.
 #[derive(Debug)]
@@ -108,13 +112,62 @@ impl Listener {
         M: Machine + 'static,
         V: Service<M> + 'static,
     {
+        let start = move |door: Arc<Door>, stream, peer, shutdown| {
+            let (mut machine, mut service) = make(peer);
+            async move {
+                let link = Link {
+                    stream,
+                    tls: door.tls.clone().map(Tls::Server),
+                    implicit: door.implicit,
+                };
+                let ending = drive(link, &mut machine, &mut service, shutdown).await;
+                report(&door.name, peer, &ending);
+            }
+        };
+        self.accept_all(door, start, shutdown).await;
+    }
+
+    /// Accepts until the server stops; `run` gets each connection after its TLS handshake, with its TCP stream
+    /// inside: for protocols whose library keeps the state itself and is no [`Machine`] (HTTP). It ends by
+    /// itself when the stop begins; one that does not is cut when patience ends.
+    pub async fn serve_streams<F, R>(self, door: Door, run: F, shutdown: Shutdown)
+    where
+        F: Fn(Peer, Stream, Shutdown) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        let run = Arc::new(run);
+        let start = move |door: Arc<Door>, stream, peer: Peer, shutdown: Shutdown| {
+            let run = Arc::clone(&run);
+            async move {
+                let mut over = shutdown.clone();
+                let serve = async {
+                    match secure(&door, stream).await {
+                        Ok(stream) => run(peer, stream, shutdown).await,
+                        Err(error) => report(&door.name, peer, &Ending::Handshake(error)),
+                    }
+                };
+                tokio::select! {
+                    biased;
+                    () = over.over() => report(&door.name, peer, &Ending::Cut),
+                    () = serve => {}
+                }
+            }
+        };
+        self.accept_all(door, start, shutdown).await;
+    }
+
+    async fn accept_all<F, R>(self, door: Door, start: F, shutdown: Shutdown)
+    where
+        F: Fn(Arc<Door>, TcpStream, Peer, Shutdown) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
         let door = Arc::new(door);
-        let make = Arc::new(make);
+        let start = Arc::new(start);
         let mut loops = tokio::task::JoinSet::new();
         for socket in self.sockets {
-            let (door, make) = (Arc::clone(&door), Arc::clone(&make));
+            let (door, start) = (Arc::clone(&door), Arc::clone(&start));
             let shutdown = shutdown.clone();
-            loops.spawn(accept(socket, door, make, shutdown));
+            loops.spawn(accept(socket, door, start, shutdown));
         }
         drop(shutdown);
         while loops.join_next().await.is_some() {}
@@ -140,11 +193,20 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-async fn accept<F, M, V>(socket: TcpListener, door: Arc<Door>, make: Arc<F>, mut shutdown: Shutdown)
+/// The handshake of a connection that is encrypted from its first octet.
+async fn secure(door: &Door, stream: TcpStream) -> Result<Stream, TlsError> {
+    let tls = door.tls.clone().map(Tls::Server).ok_or(TlsError::Unset)?;
+    let handshake = Box::pin(tls.handshake(stream));
+    let (stream, _) = tokio::time::timeout(HANDSHAKE_LIMIT, handshake)
+        .await
+        .map_err(|_| TlsError::Slow)??;
+    Ok(stream)
+}
+
+async fn accept<F, R>(socket: TcpListener, door: Arc<Door>, start: Arc<F>, mut shutdown: Shutdown)
 where
-    F: Fn(Peer) -> (M, V) + Send + Sync + 'static,
-    M: Machine + 'static,
-    V: Service<M> + 'static,
+    F: Fn(Arc<Door>, TcpStream, Peer, Shutdown) -> R + Send + Sync + 'static,
+    R: Future<Output = ()> + Send + 'static,
 {
     let port = socket.local_addr().map_or(0, |address| address.port());
     let mut short = false;
@@ -183,17 +245,10 @@ where
         let Some(peer) = ends(&stream, remote) else {
             continue;
         };
-        let (door, make, shutdown) = (Arc::clone(&door), Arc::clone(&make), shutdown.clone());
+        let (door, start, shutdown) = (Arc::clone(&door), Arc::clone(&start), shutdown.clone());
         tokio::spawn(async move {
             let _pass = pass;
-            let (mut machine, mut service) = make(peer);
-            let link = Link {
-                stream,
-                tls: door.tls.clone().map(Tls::Server),
-                implicit: door.implicit,
-            };
-            let ending = drive(link, &mut machine, &mut service, shutdown).await;
-            report(&door.name, peer, &ending);
+            start(door, stream, peer, shutdown).await;
         });
     }
 }

@@ -1,11 +1,13 @@
 //! TLS end to end: STARTTLS, implicit, names, reload, verification, channel bindings.
 
 use std::path::Path;
+use std::time::Duration;
 
 use congvu_net::tls::{CertificateFile, Roots, ServerTls, Tls, TlsClient};
-use congvu_net::{Ending, Link, Service, Shutdown, drive};
+use congvu_net::{Door, Ending, Gate, Link, Listener, Service, Shutdown, Stopper, drive};
 use congvu_wire::{Machine, Patience, Step, TlsInfo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use crate::toy::{Answers, Client, PATIENCE, Toy};
@@ -384,4 +386,47 @@ async fn a_silent_handshake_does_not_last() {
     let (_stream, task) = serve(&server, true);
     let (ending, ..) = task.await.unwrap();
     assert!(ending.to_string().contains("in time"), "{ending}");
+}
+
+/// A service that keeps its own state gets the stream after the handshake, and lets go when the server stops.
+#[tokio::test]
+async fn a_service_that_is_no_machine_gets_the_encrypted_stream() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = certificate(folder.path(), "web", &["web.example.test"]);
+    let listener = Listener::bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
+    let address = listener.addresses()[0];
+    let door = Door {
+        name: "web".to_owned(),
+        tls: Some(ServerTls::load(&[file]).unwrap()),
+        implicit: true,
+        gate: Gate::new(10, vec![]),
+        per_source: 10,
+        refusal: b"",
+    };
+    let stopper = Stopper::new();
+    let echo = |_, mut stream: congvu_net::Stream, _| async move {
+        let mut octets = [0; 5];
+        stream.read_exact(&mut octets).await.unwrap();
+        stream.write_all(&octets).await.unwrap();
+        stream.flush().await.unwrap();
+        // Never ends by itself: the stop cuts it.
+        std::future::pending::<()>().await;
+    };
+    let serving = tokio::spawn(listener.serve_streams(door, echo, stopper.signal()));
+    // One without a handshake does not disturb the other.
+    let mut plain = TcpStream::connect(address).await.unwrap();
+    plain.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    let stream = TcpStream::connect(address).await.unwrap();
+    let name = "web.example.test".try_into().unwrap();
+    let mut stream = tokio_rustls::TlsConnector::from(rustls_client())
+        .connect(name, stream)
+        .await
+        .unwrap();
+    stream.write_all(b"hello").await.unwrap();
+    let mut octets = [0; 5];
+    stream.read_exact(&mut octets).await.unwrap();
+    assert_eq!(&octets, b"hello");
+    assert!(!stopper.stop(Duration::from_millis(10)).await);
+    serving.await.unwrap();
+    assert!(matches!(stream.read(&mut octets).await, Ok(0) | Err(_)));
 }
