@@ -1,9 +1,11 @@
 //! Developer commands: `cargo xtask` runs fmt, clippy, tests and tidy; `cargo xtask tidy` only the last;
-//! `cargo xtask bench` measures a running server; `cargo xtask crash` kills one again and again.
+//! `cargo xtask bench` measures a running server; `cargo xtask crash` kills one again and again;
+//! `cargo xtask gen mail` writes made-up mail.
 //!
-//! Plain `std`, so that it builds in a second.
+//! Plain `std` (and the generator, which is too), so that it builds in a second.
 
 mod bench;
+mod gen_mail;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -19,9 +21,10 @@ fn main() -> ExitCode {
         Some("test") => test(&root),
         Some("bench") => bench::run(&root, &args[1..]),
         Some("crash") => crash(&root, &args[1..]),
+        Some("gen") => gen_mail::run(&args[1..]),
         Some("tidy") => tidy::check(&root),
         Some(other) => Err(format!(
-            "no command {other:?}; commands: fmt, clippy, test, tidy (none = these four), bench, crash"
+            "no command {other:?}; commands: fmt, clippy, test, tidy (none = these four), bench, crash, gen"
         )),
     };
     match outcome {
