@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use congvu_directory::Directory;
+use congvu_guard::Guard;
 use congvu_net::tls::ServerTls;
 use congvu_net::{Door, Gate, Listener, Stopper};
 use congvu_smtp::ask::Kind as Smtp;
@@ -28,8 +28,9 @@ struct Current {
 
 impl Live {
     /// For a server that starts.
-    pub(crate) fn new(config: &Config, directory: &Directory) -> Self {
-        let smtpd = congvu_smtpd::Shared::new(directory.clone(), settings::smtpd(config));
+    pub(crate) fn new(config: &Config, guard: &Guard) -> Self {
+        let directory = guard.directory();
+        let smtpd = congvu_smtpd::Shared::new(guard.clone(), settings::smtpd(config));
         let imapd = congvu_imapd::Shared::new(directory.clone(), settings::imapd(config));
         Self(RwLock::new(Current::new(config, smtpd, imapd)))
     }

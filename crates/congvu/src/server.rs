@@ -15,6 +15,7 @@ use congvu_admin::audit::Who;
 use congvu_admin::control::ControlSocket;
 use congvu_admin::{Admin, Control, Facts, retention};
 use congvu_directory::Directory;
+use congvu_guard::Guard;
 use congvu_net::listener::BindError;
 use congvu_net::tls::{CertificateFile, CertificateProblem, ServerTls};
 use congvu_net::{Gate, Listener, Stopper};
@@ -76,6 +77,7 @@ pub(crate) struct Server {
     store: Store,
     admin: Admin,
     tls: ServerTls,
+    guard: Guard,
     live: Arc<Live>,
     queue: Queue,
     trace_days: Arc<AtomicU32>,
@@ -109,7 +111,8 @@ impl Server {
         warn_of_few_files(config.limits.connections);
 
         let directory = Directory::new(store.clone());
-        let live = Arc::new(Live::new(&config, &directory));
+        let guard = Guard::new(directory.clone(), settings::guard(&config));
+        let live = Arc::new(Live::new(&config, &guard));
         let stopper = Stopper::new();
         let sockets = bind(&config)?;
         // Everything is there before anybody is served.
@@ -163,6 +166,7 @@ impl Server {
             store,
             admin,
             tls,
+            guard,
             live,
             queue,
             trace_days,
@@ -208,6 +212,7 @@ impl Server {
         }
         warn_of_expiry(&self.tls);
         self.levels.set(config.log);
+        self.guard.reload(settings::guard(&config));
         self.live.set(&config);
         self.queue.reload(sending);
         let rate = config.limits.compaction_rate;

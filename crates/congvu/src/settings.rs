@@ -45,6 +45,13 @@ pub(crate) fn scrub(config: &Config) -> Option<congvu_store::scrub::Settings> {
     })
 }
 
+/// The filter.
+pub(crate) fn guard(config: &Config) -> congvu_guard::Settings {
+    congvu_guard::Settings {
+        enabled: config.filter.enabled,
+    }
+}
+
 /// Receiving.
 pub(crate) fn smtpd(config: &Config) -> congvu_smtpd::Settings {
     congvu_smtpd::Settings {

@@ -5,6 +5,7 @@
 //! rates and greylisting are soft: they live in memory, bounded, and begin anew after a start. Nothing that fails
 //! here keeps mail out or makes it look worse: it is not known, and nothing follows from it.
 
+mod judge;
 mod scope;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,6 +13,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use congvu_directory::Directory;
 use congvu_store::Store;
 
+pub use judge::{Arrival, Gathered, Glance, Ruling};
 pub use scope::Scope;
 
 /// The filter of one server. Cheap to clone.

@@ -126,6 +126,31 @@ pub fn check_bounds(raw: &[u8]) -> Result<(), Bound> {
     walk::walk(raw).map(|_| ())
 }
 
+impl Summary {
+    /// The summary of the same message with `octets` of whole header fields put in front of it. They must be fields that
+    /// a summary has nothing of (trace fields and the like).
+    pub fn shift(&mut self, octets: u64) {
+        self.root.body_at += octets;
+        self.root.end_at += octets;
+        let mut waiting: Vec<&mut Part> = Vec::new();
+        below(&mut self.root, &mut waiting);
+        while let Some(part) = waiting.pop() {
+            part.header_at += octets;
+            part.body_at += octets;
+            part.end_at += octets;
+            below(part, &mut waiting);
+        }
+    }
+}
+
+/// Adds the parts directly inside a part.
+fn below<'a>(part: &'a mut Part, out: &mut Vec<&'a mut Part>) {
+    out.extend(part.parts.iter_mut());
+    if let Some(message) = &mut part.message {
+        out.push(&mut message.1);
+    }
+}
+
 impl Envelope {
     /// Octets of its texts.
     pub(crate) fn weight(&self) -> usize {

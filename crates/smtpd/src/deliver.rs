@@ -1,9 +1,12 @@
-//! Deliver: the message is complete. Verdict by its header, summary, verdict by its author, plan, placement,
-//! and the reply with the id under which it can be followed.
+//! Deliver: the message is complete. Verdict by its header, summary, verdict by its author, plan, the filter's verdict,
+//! placement, and the reply with the id under which it can be followed.
+//!
+//! What only our own copies have stands in front of the octets that are sent on: Return-Path, then what the filter says.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use congvu_message::Envelope;
+use congvu_guard::{Gathered, Glance, Ruling};
+use congvu_message::Summary;
 use congvu_smtp::ask::{self, Answer, Kind, Reply};
 use congvu_store::queue::{self, Lane, NewEntry};
 use congvu_store::{BodyId, Draft, Flags, NewBody, NewMessage};
@@ -11,6 +14,7 @@ use tracing::{error, info};
 
 use crate::Shared;
 use crate::facts::Connection;
+use crate::filter;
 use crate::notice;
 use crate::place::{Letter, Placed, place};
 use crate::plan::{Plan, plan};
@@ -64,8 +68,12 @@ fn log(
         sender,
         rcpts,
         message_id,
+        judged,
         ..
     } = transaction;
+    let (verdict, p) = judged.as_ref().map_or(("none", 0.0), |judged| {
+        (judged.verdict.as_str(), f32::from(judged.unwanted) / 1000.0)
+    });
     let (from, claims_local) = (&sender.mail.from, sender.claims_local);
     let (to, rcpts) = (transaction.shown_rcpts(), rcpts.len());
     let (kind, account, tls) = (
@@ -82,7 +90,7 @@ fn log(
         }) => {
             let (queued, full) = (queued.map_or(0, |queued| queued.0), full.len());
             info!(
-                id, from, to, rcpts, size, copies, queued, full, message_id, ?kind, tls, account, claims_local, %remote, port,
+                id, from, to, rcpts, size, copies, queued, full, verdict, p, message_id, ?kind, tls, account, claims_local, %remote, port,
                 "accept message"
             );
         }
@@ -91,7 +99,7 @@ fn log(
                 code, text: reason, ..
             } = refusal.reply();
             info!(
-                id, from, to, rcpts, size, code, reason, message_id, ?kind, tls, account, claims_local, %remote, port,
+                id, from, to, rcpts, size, code, reason, verdict, p, message_id, ?kind, tls, account, claims_local, %remote, port,
                 "refuse message"
             );
         }
@@ -131,8 +139,11 @@ async fn receive(
     if let Verdict::Refuse(refusal) = judge(connection, &arrived.header) {
         return Err(refusal);
     }
-    let (body, envelope) = derive(shared, arrived.draft).await?;
-    transaction.message_id = envelope
+    let watched = filter::watches(connection);
+    let read = read(shared, arrived.draft, watched).await?;
+    transaction.message_id = read
+        .summary
+        .envelope
         .message_id
         .clone()
         .filter(|id| id.len() <= MESSAGE_ID_MOST);
@@ -142,6 +153,20 @@ async fn receive(
         return Err(refusal);
     }
     let plan = plan(&transaction.rcpts);
+    let gathered = if watched {
+        filter::gather(shared, connection, transaction, &plan, &read).await
+    } else {
+        None
+    };
+    let front = format!("Return-Path: <{}>\r\n", transaction.sender.mail.from);
+    let Sealed { body, skip, ruling } = seal(shared, read, front, gathered).await?;
+    if let Some(ruling) = &ruling {
+        transaction.judged = Some(filter::told(ruling));
+        if ruling.refuses() {
+            let contact = format!("postmaster@{}", shared.settings.hostname);
+            return Err(Refusal::Spam(contact));
+        }
+    }
     let notices =
         notice::of_delivery(shared, connection.kind, transaction, &arrived.header.octets).await?;
     let letter = Letter {
@@ -157,42 +182,113 @@ async fn receive(
             transaction,
             &plan,
             &body,
-            arrived.skip,
+            skip,
             arrived.eight_bit,
         ),
         first: transaction.rcpts.first().ok_or(Refusal::Failed)?.shown(),
         told: record::accepted(connection, transaction, &plan, body.len()),
         body,
         plan,
+        ruling,
         notices,
     };
     place(&shared.store, letter).await
 }
 
-/// Parses once, off the executor unless the message is small; one that makes the parser panic is refused.
-async fn derive(shared: &Shared, draft: Draft) -> Result<(NewBody, Envelope), Refusal> {
-    if draft.len() <= SMALL {
-        let derived = catch_unwind(AssertUnwindSafe(|| summarized(draft)));
-        return derived.unwrap_or_else(|_| {
+/// A message that was read once.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    /// Its octets.
+    pub draft: Draft,
+    /// Its summary.
+    pub summary: Summary,
+    /// What the filter's look-ups need of it.
+    pub glance: Glance,
+}
+
+/// A message as it will be stored.
+#[derive(Debug)]
+struct Sealed {
+    body: NewBody,
+    /// Octets in front that are not sent on.
+    skip: u32,
+    /// What the filter says.
+    ruling: Option<Ruling>,
+}
+
+/// Parses, and reads what the filter needs to ask.
+async fn read(shared: &Shared, draft: Draft, watched: bool) -> Result<Reading, Refusal> {
+    let guard = shared.guard.clone();
+    heavy(shared, draft.len(), move || {
+        let raw = draft.raw()?;
+        let summary = congvu_message::summarize(&raw);
+        let glance = if watched {
+            filter::glance(&guard, &raw, &summary)
+        } else {
+            Glance::default()
+        };
+        drop(raw);
+        Ok(Reading {
+            draft,
+            summary,
+            glance,
+        })
+    })
+    .await
+}
+
+/// Scans, puts in front what only our own copies have, and compresses.
+async fn seal(
+    shared: &Shared,
+    read: Reading,
+    mut front: String,
+    gathered: Option<Gathered>,
+) -> Result<Sealed, Refusal> {
+    let Reading {
+        mut draft,
+        mut summary,
+        ..
+    } = read;
+    heavy(shared, draft.len(), move || {
+        let ruling = gathered.and_then(|gathered| filter::judge(&gathered, &draft, &summary));
+        if let Some(ruling) = &ruling {
+            front.push_str(&ruling.header);
+        }
+        let skip = u32::try_from(front.len()).map_err(|_| Refusal::Failed)?;
+        draft.prepend(front.as_bytes())?;
+        summary.shift(skip.into());
+        Ok(Sealed {
+            body: draft.finish(&summary.encode())?,
+            skip,
+            ruling,
+        })
+    })
+    .await
+}
+
+/// Does what takes all octets of a message: in place if it is small, otherwise off the executor, large ones only a few
+/// at a time. A message at which our code panics is refused for the moment.
+async fn heavy<T: Send + 'static>(
+    shared: &Shared,
+    octets: u64,
+    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    if octets <= SMALL {
+        return catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
             error!("refuse mail: parsing failed");
             Err(Refusal::Failed)
         });
     }
-    let _turn = if draft.len() > LARGE {
+    let _turn = if octets > LARGE {
         Some(shared.large.acquire().await.map_err(|_| Refusal::Failed)?)
     } else {
         None
     };
-    let derived = tokio::task::spawn_blocking(move || summarized(draft));
-    derived.await.unwrap_or_else(|panic| {
+    let done = tokio::task::spawn_blocking(work);
+    done.await.unwrap_or_else(|panic| {
         error!(%panic, "refuse mail: parsing failed");
         Err(Refusal::Failed)
     })
-}
-
-fn summarized(draft: Draft) -> Result<(NewBody, Envelope), Refusal> {
-    let summary = congvu_message::summarize(&draft.raw()?);
-    Ok((draft.finish(&summary.encode())?, summary.envelope))
 }
 
 /// The envelope for copies that go on.

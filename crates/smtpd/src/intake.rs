@@ -3,7 +3,6 @@
 //!
 //! Memory is bounded by [`HEADER_MOST`] and the draft's own megabyte. Judging is not done here.
 
-use congvu_message::header::HeaderError;
 use congvu_store::{Draft, Store};
 
 use crate::header::{Header, Treatment, treat};
@@ -28,7 +27,7 @@ enum State {
     /// The header section so far, and where its last line begins.
     Header { octets: Vec<u8>, line: usize },
     /// The body.
-    Body(Box<(Draft, Header, u32)>),
+    Body(Box<(Draft, Header)>),
     /// A chunk failed; every later one hears the same.
     Broken(Refusal),
 }
@@ -40,8 +39,6 @@ pub(crate) struct Desk<'a> {
     pub store: &'a Store,
     /// Largest message.
     pub size_limit: u64,
-    /// Reverse-path, for Return-Path.
-    pub sender: &'a str,
     /// Our Received field.
     pub stamp: Stamp<'a>,
     /// What happens to the fields.
@@ -55,8 +52,6 @@ pub(crate) struct Arrived {
     pub draft: Draft,
     /// Its header section.
     pub header: Header,
-    /// Length of the Return-Path line at the beginning, which is not sent on.
-    pub skip: u32,
     /// Whether it has octets above 127.
     pub eight_bit: bool,
 }
@@ -105,7 +100,7 @@ impl Intake {
 
     /// The message is complete.
     pub(crate) fn finish(self, desk: &Desk<'_>) -> Result<Arrived, Refusal> {
-        let (draft, header, skip) = match self.state {
+        let (draft, header) = match self.state {
             State::Body(body) => *body,
             // No empty line came: there is only a header section.
             State::Header { octets, .. } => begin(&octets, desk)?,
@@ -114,7 +109,6 @@ impl Intake {
         Ok(Arrived {
             draft,
             header,
-            skip,
             eight_bit: self.eight_bit,
         })
     }
@@ -132,9 +126,9 @@ async fn next(state: State, chunk: Vec<u8>, desk: &Desk<'_>) -> Result<State, Re
             match section_end(&octets, line) {
                 Ok(end) => {
                     let (section, rest) = octets.split_at(end);
-                    let (mut draft, header, skip) = begin(section, desk)?;
+                    let (mut draft, header) = begin(section, desk)?;
                     draft.write(rest)?;
-                    Ok(State::Body(Box::new((draft, header, skip))))
+                    Ok(State::Body(Box::new((draft, header))))
                 }
                 Err(_) if octets.len() > HEADER_MOST => Err(Refusal::HeaderTooLarge(HEADER_MOST)),
                 Err(line) => Ok(State::Header { octets, line }),
@@ -155,24 +149,17 @@ async fn next(state: State, chunk: Vec<u8>, desk: &Desk<'_>) -> Result<State, Re
     }
 }
 
-/// Starts the draft with Return-Path, Received and the treated header section. One Return-Path stands at
-/// the very beginning, so that copies sent elsewhere are the same octets behind it.
-fn begin(section: &[u8], desk: &Desk<'_>) -> Result<(Draft, Header, u32), Refusal> {
+/// Starts the draft with Received and the treated header section. What only our own copies have in front of it
+/// (Return-Path, what the filter says) is added once the verdict is there.
+fn begin(section: &[u8], desk: &Desk<'_>) -> Result<(Draft, Header), Refusal> {
     if section.len() > HEADER_MOST {
         return Err(Refusal::HeaderTooLarge(HEADER_MOST));
     }
     let header = treat(section, &desk.treatment);
-    let return_path = format!("Return-Path: <{}>\r\n", desk.sender);
-    // The grammar of paths allows no line end; this keeps a gap there from becoming a header of its own.
-    if desk.sender.contains(['\r', '\n', '\0']) {
-        return Err(Refusal::Header(HeaderError::Nul));
-    }
-    let skip = u32::try_from(return_path.len()).map_err(|_| Refusal::Failed)?;
     let mut draft = desk.store.draft();
-    draft.write(return_path.as_bytes())?;
     draft.write(desk.stamp.received().as_bytes())?;
     draft.write(&header.octets)?;
-    Ok((draft, header, skip))
+    Ok((draft, header))
 }
 
 /// Where the section ends, its empty line included; otherwise where its last, unfinished line begins. `line` is

@@ -1,6 +1,6 @@
 //! Receives mail: answers the SMTP server machine for MX, submission and LMTP.
 //!
-//! The way of a message: *facts* (connection, TLS, names, login; `facts`) → *verdict* (`verdict`) → *policy*
+//! The way of a message: *facts* (connection, TLS, names, login; `facts`) → *verdict* (`verdict`, `filter`) → *policy*
 //! (`policy`, `quota`) → *placement* (`plan`, `place`): one transaction that puts it into every local mailbox
 //! and queues it for everybody else. Invariant: 250 is answered only after that transaction is durable.
 //!
@@ -8,6 +8,7 @@
 
 mod deliver;
 mod facts;
+mod filter;
 mod header;
 mod intake;
 mod mail;
@@ -29,6 +30,7 @@ mod verdict;
 use std::sync::Arc;
 
 use congvu_directory::Directory;
+use congvu_guard::Guard;
 use congvu_smtp::ask::Kind;
 use congvu_store::Store;
 use congvu_wire::Peer;
@@ -37,7 +39,7 @@ use tokio::sync::Semaphore;
 pub use session::Session;
 pub use settings::{Rate, Rates, Settings};
 
-/// Large messages parsed at once. Each may need a few times its size in memory: four of the largest stay
+/// Large messages parsed or scanned at once. Each may need a few times its size in memory: four of the largest stay
 /// below a gigabyte.
 const LARGE_AT_ONCE: usize = 4;
 
@@ -46,6 +48,7 @@ const LARGE_AT_ONCE: usize = 4;
 pub struct Shared {
     store: Store,
     directory: Directory,
+    guard: Guard,
     settings: Arc<Settings>,
     rates: Arc<rate::Book>,
     large: Arc<Semaphore>,
@@ -54,10 +57,11 @@ pub struct Shared {
 
 impl Shared {
     /// For one server.
-    pub fn new(directory: Directory, settings: Settings) -> Self {
+    pub fn new(guard: Guard, settings: Settings) -> Self {
         Self {
-            store: directory.store().clone(),
-            directory,
+            store: guard.store().clone(),
+            directory: guard.directory().clone(),
+            guard,
             settings: Arc::new(settings),
             rates: Arc::default(),
             large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),

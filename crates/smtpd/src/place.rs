@@ -7,8 +7,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use congvu_guard::Ruling;
 use congvu_message::Address;
 use congvu_smtp::ask::Kind;
+use congvu_spam::Verdict;
 use congvu_store::queue::{NewEntry, NewRcpt, QueueId, QueueWrite};
 use congvu_store::trace::{Accepted, Event};
 use congvu_store::tx::Quota;
@@ -30,6 +32,8 @@ pub(crate) struct Letter {
     pub message: NewMessage,
     /// Who gets it.
     pub plan: Plan,
+    /// What the filter says.
+    pub ruling: Option<Ruling>,
     /// Envelope of the copies to be sent; its `body` is filled in the transaction.
     pub entry: NewEntry,
     /// First recipient, named when all mailboxes are full.
@@ -56,6 +60,12 @@ pub(crate) struct Notice {
 }
 
 impl Letter {
+    /// What happens to an account's copy.
+    fn verdict(&self, account: AccountId) -> Verdict {
+        let ruling = self.ruling.as_ref();
+        ruling.map_or(Verdict::Inbox, |ruling| ruling.verdict(account))
+    }
+
     /// What is told of a notice about it.
     fn notice_told(&self, notice: &Notice) -> Accepted {
         Accepted {
@@ -104,9 +114,13 @@ fn commit(tx: &mut Tx<'_>, letter: &Letter) -> Result<Placed, Refusal> {
         if placed.full.contains(&place.account) {
             continue;
         }
-        let mailbox = policy::mailbox(tx, place.account, place.detail.as_deref())?;
+        let verdict = letter.verdict(place.account);
+        let detail = place.detail.as_deref();
+        let mailbox = policy::mailbox_for(tx, place.account, detail, verdict)?;
+        let judgement = letter.ruling.as_ref().map(|ruling| &ruling.judgement);
+        let message = policy::marked(&letter.message, &mailbox, verdict, judgement);
         // The limits were weighed in `full`; from here on usage is only counted.
-        let message = tx.append(mailbox.id, &letter.body, &letter.message, Quota::Ignore)?;
+        let message = tx.append(mailbox.id, &letter.body, &message, Quota::Ignore)?;
         frame = message.frame;
         told.placed.push(trace::Placed {
             account: place.account,

@@ -52,7 +52,7 @@ pub(crate) fn accepted(
         sender: transaction.sender.mail.from.clone(),
         message_id: transaction.message_id.clone(),
         size,
-        judged: None,
+        judged: transaction.judged.clone(),
         others: others.cloned().collect(),
         rcpts,
         placed: Vec::with_capacity(plan.local.len()),

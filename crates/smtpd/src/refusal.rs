@@ -64,6 +64,8 @@ pub(crate) enum Refusal {
     Rate(&'static str, Over),
     /// Our disk is full.
     NoSpace,
+    /// The filter is sure, and the agencies of all recipients refuse such mail. Whom to write to.
+    Spam(String),
     /// Something failed here.
     Failed,
     /// The header section is larger than our limit, in octets.
@@ -173,6 +175,11 @@ impl Refusal {
                 )
             }
             Self::NoSpace => (452, (4, 3, 1), "No space left; try again later".to_owned()),
+            Self::Spam(contact) => (
+                550,
+                (5, 7, 1),
+                format!("Refused as spam. If this is a mistake, write to <{contact}>"),
+            ),
             Self::Failed => (451, (4, 3, 0), "Local error; try again later".to_owned()),
             Self::HeaderTooLarge(limit) => (
                 552,
@@ -260,6 +267,7 @@ mod tests {
                 },
             ),
             Refusal::Guessing,
+            Refusal::Spam("postmaster@bo.test".into()),
             Refusal::NoSpace,
         ];
         for refusal in all {

@@ -4,6 +4,7 @@
 use congvu_message::Address;
 use congvu_smtp::ask::Kind;
 use congvu_store::Timestamp;
+use congvu_store::trace::Judged;
 
 use crate::Shared;
 use crate::facts::{Connection, Sender};
@@ -32,6 +33,8 @@ pub(crate) struct Transaction {
     pub rcpts: Vec<Accepted>,
     /// Message-ID, once the message was parsed: under it other servers log the same message.
     pub message_id: Option<String>,
+    /// What the filter said, once it did.
+    pub judged: Option<Judged>,
     intake: Intake,
 }
 
@@ -45,6 +48,7 @@ impl Transaction {
             sender,
             rcpts: Vec::new(),
             message_id: None,
+            judged: None,
             intake: Intake::default(),
         }
     }
@@ -108,7 +112,6 @@ impl Transaction {
         Desk {
             store: &shared.store,
             size_limit: settings.size_limit,
-            sender: &self.sender.mail.from,
             stamp: Stamp {
                 connection,
                 hostname: &settings.hostname,

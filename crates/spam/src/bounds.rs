@@ -5,6 +5,8 @@ use std::time::Duration;
 /// Time of one scan. An ordinary message takes a tenth of a millisecond; whoever needs a thousand times that is hostile
 /// or broken, and the next message waits.
 pub const TIME: Duration = Duration::from_millis(100);
+/// Time for all recipients of a letter together who have something of their own: some 0.1 ms each for five thousand.
+pub const PERSONAL_TIME: Duration = Duration::from_millis(500);
 /// Octets of decoded text that the stages see of one message. The letter itself stands at the beginning; 256 KiB are
 /// read by all stages together in some ten milliseconds.
 pub const TEXT_MAX: usize = 256 * 1024;

@@ -182,6 +182,17 @@ impl Findings {
         self.evidence.iter().any(|found| found.name == name)
     }
 
+    /// Takes over what was found before.
+    pub(crate) fn keep(&mut self, evidence: &[Evidence]) {
+        let room = EVIDENCE_MAX.saturating_sub(self.evidence.len());
+        self.evidence.extend(evidence.iter().take(room).cloned());
+    }
+
+    /// What was found behind the first `from`.
+    pub(crate) fn since(&self, from: usize) -> &[Evidence] {
+        self.evidence.get(from..).unwrap_or_default()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.evidence.len()
     }

@@ -4,7 +4,9 @@
 //! Everything but the message has a default that means "not known", from which nothing follows: a look-up that failed
 //! stays at its default. Sockets and the store are read by the caller.
 
+use std::mem::replace;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bounds::TIME;
@@ -48,6 +50,33 @@ impl<'a> Facts<'a> {
             now: None,
             time: TIME,
             letter,
+        }
+    }
+}
+
+impl<'a> Facts<'a> {
+    /// Puts the facts of one recipient in the place of those for all, and gives back what stood there. His listings join
+    /// the others.
+    pub(crate) fn enter(&mut self, own: &Personal<'a>) -> Personal<'a> {
+        let (policy, standing) = (&mut self.policy, &mut self.standing);
+        standing.listings.extend_from_slice(&own.listings);
+        let (mut agency, mut account) = (None, None);
+        if let Some(learned) = &mut self.learned {
+            agency = replace(&mut learned.agency, own.agency);
+            account = replace(&mut learned.account, own.account);
+        }
+        Personal {
+            thresholds: replace(&mut policy.thresholds, own.thresholds),
+            listings: Vec::new(),
+            correspondence: replace(&mut standing.correspondence, own.correspondence),
+            advertisements_today: replace(
+                &mut standing.advertisements_today,
+                own.advertisements_today,
+            ),
+            protected: replace(&mut policy.protected, Arc::clone(&own.protected)),
+            attachments: replace(&mut policy.attachments, Arc::clone(&own.attachments)),
+            agency,
+            account,
         }
     }
 }
@@ -319,19 +348,19 @@ pub struct Rate {
     pub usual: f32,
 }
 
-/// What the recipients' agency wants.
+/// What the recipients' agency wants. What is the same for every letter is shared, not copied.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     /// From which probability on what happens.
     pub thresholds: Thresholds,
     /// Domains hosted here, as A-labels.
-    pub our_domains: Vec<String>,
+    pub our_domains: Arc<Vec<String>>,
     /// Host names of this house's servers.
-    pub our_hosts: Vec<String>,
+    pub our_hosts: Arc<Vec<String>>,
     /// Names of agencies and leaders that outsiders like to borrow.
-    pub protected: Vec<Protected>,
+    pub protected: Arc<Vec<Protected>>,
     /// File name endings that may come in; empty: all that no rule speaks against.
-    pub attachments: Vec<String>,
+    pub attachments: Arc<Vec<String>>,
 }
 
 /// A name that only certain domains may use as a display name.
@@ -341,4 +370,57 @@ pub struct Protected {
     pub name: String,
     /// Domains that may use it (and their subdomains).
     pub domains: Vec<String>,
+}
+
+/// What holds for one recipient, or for all of one agency who have nothing of their own: it replaces or joins the
+/// facts that hold for all (see [`crate::Scan`]).
+#[derive(Debug, Clone, Default)]
+pub struct Personal<'a> {
+    /// From which probability on what happens.
+    pub thresholds: Thresholds,
+    /// Entries of the agency's and the account's own lists; they join those that hold for all.
+    pub listings: Vec<Listing>,
+    /// What the recipient wrote to the sender before.
+    pub correspondence: Correspondence,
+    /// Advertising letters of this advertiser to this recipient today, this one included.
+    pub advertisements_today: Option<u32>,
+    /// As in [`Policy`].
+    pub protected: Arc<Vec<Protected>>,
+    /// As in [`Policy`].
+    pub attachments: Arc<Vec<String>>,
+    /// What the agency's people taught.
+    pub agency: Option<&'a Delta>,
+    /// What the account's owner taught.
+    pub account: Option<&'a Delta>,
+}
+
+/// Kinds of personal facts. A stage says which of them it reads, and is run again for those who have them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Own {
+    /// [`Personal::listings`].
+    Lists,
+    /// [`Personal::correspondence`].
+    Correspondence,
+    /// [`Personal::advertisements_today`].
+    Advertising,
+    /// [`Personal::protected`].
+    Names,
+    /// [`Personal::attachments`].
+    Attachments,
+    /// [`Personal::agency`] and [`Personal::account`].
+    Words,
+}
+
+impl Personal<'_> {
+    /// Whether it has something of this kind that the facts for all do not have.
+    pub(crate) fn differs(&self, own: Own, facts: &Facts<'_>) -> bool {
+        match own {
+            Own::Lists => !self.listings.is_empty(),
+            Own::Correspondence => self.correspondence != facts.standing.correspondence,
+            Own::Advertising => self.advertisements_today != facts.standing.advertisements_today,
+            Own::Names => self.protected != facts.policy.protected,
+            Own::Attachments => self.attachments != facts.policy.attachments,
+            Own::Words => self.agency.is_some() || self.account.is_some(),
+        }
+    }
 }

@@ -13,6 +13,7 @@ use crate::bounds::{ENCODED_MAX, PARTS_MAX, TEXT_MAX};
 use crate::phrases::Phrases;
 use crate::statistics::features::folded;
 use crate::statistics::folded::Folded;
+use crate::statistics::{Features, features};
 
 /// A parsed message.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub struct Letter<'a> {
     pub cut: bool,
     folded: OnceCell<Folded>,
     phrases: OnceCell<Phrases>,
+    features: OnceCell<Features>,
 }
 
 /// A text part.
@@ -62,6 +64,7 @@ impl<'a> Letter<'a> {
             cut: false,
             folded: OnceCell::new(),
             phrases: OnceCell::new(),
+            features: OnceCell::new(),
         };
         let mut room = TEXT_MAX;
         let (parts, whole) = parts(&summary.root);
@@ -119,6 +122,11 @@ impl<'a> Letter<'a> {
     pub(crate) fn phrases(&self) -> &Phrases {
         self.phrases
             .get_or_init(|| Phrases::of(&self.folded().squeezed))
+    }
+
+    /// The features for the statistics, read once.
+    pub fn features(&self) -> &Features {
+        self.features.get_or_init(|| features(self))
     }
 
     /// The octets of a part's body as transferred.

@@ -9,7 +9,8 @@
 //!
 //! 1. One file in `stage/`, one kind of evidence (a [`Family`], added to the enum in `evidence.rs` if it is new). It
 //!    has a `pub(crate) const STAGE: Stage` with its name, the list of its [`Rule`]s and the function
-//!    `fn examine(facts: &Facts<'_>, out: &mut Findings)`.
+//!    `fn examine(facts: &Facts<'_>, out: &mut Findings)`. `reads` names the facts of single recipients that it looks at:
+//!    it runs again for those who have them ([`Scan`]).
 //! 2. A rule is a constant: stable name, family, usual weight. `out.add(&RULE, Reason::new(vietnamese, english))`
 //!    reports it, `out.weigh(&RULE, weight, reason)` with another weight. The weight is cut to the rule's bound, ±1.5
 //!    unless it was made with `Rule::bounded`. Reasons name the concrete thing ([`evidence::shown`] makes foreign text
@@ -31,6 +32,7 @@ pub mod links;
 mod names;
 mod phrases;
 pub mod proof;
+mod scan;
 pub mod simhash;
 pub mod stage;
 pub mod statistics;
@@ -39,6 +41,7 @@ pub mod verdict;
 pub use evidence::{Evidence, Family, Findings, Reason, Rule};
 pub use facts::Facts;
 pub use letter::Letter;
+pub use scan::Scan;
 pub use stage::advertising::is_advertising;
 pub use stage::judge;
 pub use verdict::{Judgement, Label, Thresholds, Verdict};

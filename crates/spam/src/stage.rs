@@ -1,12 +1,13 @@
 //! The stages and the one loop that runs them.
 //!
 //! Each stage is a file that knows one kind of evidence. One that panics loses what it found and the message is judged by
-//! the others; once the time is over no further stage begins. Both are said as evidence that weighs nothing.
+//! the others; once the time is over no further stage begins. Both are said as evidence that weighs nothing. Which
+//! stages run again for single recipients is `scan`'s business.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::evidence::{Findings, Reason, Rule, UNSCANNABLE};
-use crate::facts::Facts;
+use crate::facts::{Facts, Own};
 use crate::verdict::Judgement;
 
 pub(crate) mod advertising;
@@ -32,6 +33,8 @@ pub struct Stage {
     pub name: &'static str,
     /// Everything it can report.
     pub rules: &'static [Rule],
+    /// Which facts of single recipients it reads.
+    pub reads: &'static [Own],
     /// Reads the facts and reports.
     pub examine: Examine,
 }
@@ -60,19 +63,24 @@ pub fn judge(facts: &Facts<'_>) -> Judgement {
 fn judge_by(stages: &[Stage], facts: &Facts<'_>) -> Judgement {
     let mut out = Findings::within(facts.time);
     for stage in stages {
-        if out.expired() {
-            out.add(&UNSCANNABLE, too_slow(stage.name));
-            continue;
-        }
-        let before = out.len();
-        let ran = catch_unwind(AssertUnwindSafe(|| (stage.examine)(facts, &mut out)));
-        if ran.is_err() {
-            tracing::error!(stage = stage.name, "stage of the filter failed");
-            out.truncate(before);
-            out.add(&UNSCANNABLE, failed(stage.name));
-        }
+        run(stage, facts, &mut out);
     }
     Judgement::of(out.into_evidence(), facts)
+}
+
+/// Runs one stage, unless the time is over.
+pub(crate) fn run(stage: &Stage, facts: &Facts<'_>, out: &mut Findings) {
+    if out.expired() {
+        out.add(&UNSCANNABLE, too_slow(stage.name));
+        return;
+    }
+    let before = out.len();
+    let ran = catch_unwind(AssertUnwindSafe(|| (stage.examine)(facts, out)));
+    if ran.is_err() {
+        tracing::error!(stage = stage.name, "stage of the filter failed");
+        out.truncate(before);
+        out.add(&UNSCANNABLE, failed(stage.name));
+    }
 }
 
 fn too_slow(stage: &str) -> Reason {
@@ -120,6 +128,7 @@ mod tests {
             .map(|&examine| Stage {
                 name: "x",
                 rules: &[RULE],
+                reads: &[],
                 examine,
             })
             .collect();

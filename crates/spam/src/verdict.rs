@@ -10,6 +10,7 @@ use congvu_message::compose::push_field;
 use crate::evidence::{Evidence, Family};
 use crate::facts::{Facts, Login};
 use crate::stage::advertising::AD_LABELLED;
+use crate::statistics::words::Word;
 
 /// Log-odds of a message of which nothing is known: one in four is spam. It takes +3.6 to reach Junk.
 pub const BASE: f32 = -1.1;
@@ -171,16 +172,51 @@ impl Judgement {
             .any(|found| found.family == Family::Scan)
     }
 
-    /// The header field `X-Spam-Status`, ASCII, folded, with its line end.
-    pub fn header(&self) -> String {
+    /// The header field `X-Spam-Status`, folded, with its line end: probability, verdict, evidence with its weights, and
+    /// these learned words with theirs. ASCII: a word with other letters is an encoded word (RFC 2047 section 5 (1):
+    /// the field is unstructured), which mail clients show in its letters.
+    pub fn header(&self, words: &[Word]) -> String {
         let mut value = format!("p={:.3} {}", self.probability, self.verdict.name());
         for found in &self.evidence {
             let _ = write!(value, "; {} {:+.1}", found.name, found.weight);
+        }
+        for (at, word) in words.iter().enumerate() {
+            let before = if at == 0 { "; words: " } else { ", " };
+            let _ = write!(value, "{before}{} {:+.1}", written(&word.text), word.weight);
         }
         let mut field = String::new();
         push_field(&mut field, "X-Spam-Status", &value);
         field
     }
+}
+
+/// A word as it may stand in an unstructured field, without blanks: as it is, or encoded (RFC 2047 section 4.2).
+fn written(word: &str) -> String {
+    // An encoded word has at most 75 characters (RFC 2047 section 2), twelve of them around the text.
+    const MOST: usize = 63;
+    let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'=' | b'?' | b'_' | b';' | b',');
+    if word.bytes().all(plain) && !word.is_empty() {
+        return word.to_owned();
+    }
+    let mut text = String::new();
+    for c in word.chars() {
+        let mut octets = [0; 4];
+        let mut encoded = String::new();
+        for b in c.encode_utf8(&mut octets).bytes() {
+            match b {
+                b' ' => encoded.push('_'),
+                b if b.is_ascii_alphanumeric() => encoded.push(char::from(b)),
+                b => {
+                    let _ = write!(encoded, "={b:02X}");
+                }
+            }
+        }
+        if text.len() + encoded.len() > MOST {
+            break;
+        }
+        text.push_str(&encoded);
+    }
+    format!("=?UTF-8?Q?{text}?=")
 }
 
 /// Log-odds to probability.
@@ -275,9 +311,22 @@ mod tests {
         let letter = Letter::read(b"", &summary);
         let facts = Facts::new(&letter);
         let judgement = Judgement::of(vec![found(Family::Header, 1.0); 20], &facts);
-        let header = judgement.header();
+        let word = |text: &str| Word {
+            text: text.to_owned(),
+            weight: 0.62,
+        };
+        let words = [word("viagra"), word("thưởng"), word("subject: nạp ngay")];
+        let header = judgement.header(&words);
         assert!(header.is_ascii() && header.ends_with("\r\n"));
         assert!(header.lines().all(|line| line.len() <= 78), "{header}");
         assert!(header.starts_with("X-Spam-Status: p=1.000 junk; RULE +1.0;"));
+        let unfolded = header.replace("\r\n", "");
+        assert!(
+            unfolded.ends_with(
+                "; words: viagra +0.6, =?UTF-8?Q?th=C6=B0=E1=BB=9Fng?= +0.6, \
+             =?UTF-8?Q?subject=3A_n=E1=BA=A1p_ngay?= +0.6"
+            ),
+            "{unfolded}"
+        );
     }
 }

@@ -43,6 +43,7 @@ pub(crate) struct Config {
     pub(crate) store: Store,
     pub(crate) audit: Audit,
     pub(crate) trace: Trace,
+    pub(crate) filter: Filter,
 }
 
 /// Who we are and where our data is.
@@ -195,6 +196,12 @@ pub(crate) struct Queue {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Trace {
     pub(crate) keep_days: u32,
+}
+
+/// The spam filter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Filter {
+    pub(crate) enabled: bool,
 }
 
 /// Where mail of some domains goes.

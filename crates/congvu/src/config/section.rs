@@ -11,8 +11,8 @@ use tracing::Level;
 use super::reader::Section;
 use super::value;
 use super::{
-    Access, Audit, Config, Control, Dns, Kind, Limits, Listener, Log, LogFormat, PerAddress, Queue,
-    Rate, Rates, Route, Server, Store, Tls, TlsDemand, Trace, Way,
+    Access, Audit, Config, Control, Dns, Filter, Kind, Limits, Listener, Log, LogFormat,
+    PerAddress, Queue, Rate, Rates, Route, Server, Store, Tls, TlsDemand, Trace, Way,
 };
 
 /// Five mail programs of 2,000 people; some 40 kB each with TLS.
@@ -50,6 +50,7 @@ pub(super) fn config(root: &mut Section<'_>) -> Config {
         store: root.section("store", store),
         audit: root.section("audit", audit),
         trace: root.section("trace", trace),
+        filter: root.section("filter", filter),
     }
 }
 
@@ -231,6 +232,14 @@ const TRACE_DAYS: u32 = 90;
 fn trace(section: &mut Section<'_>) -> Trace {
     Trace {
         keep_days: section.get("keep-days", value::count, TRACE_DAYS),
+    }
+}
+
+fn filter(section: &mut Section<'_>) -> Filter {
+    // Its reasons stand there.
+    let own = congvu_guard::Settings::default();
+    Filter {
+        enabled: section.get("enabled", value::boolean, own.enabled),
     }
 }
 

@@ -206,3 +206,31 @@ fn outline_any(raw: &[u8], part: &Part) {
         outline_any(raw, &message.1);
     }
 }
+
+/// Fields put in front of a message move everything, and change nothing else: shifted is as parsed anew.
+#[test]
+fn shifted_is_parsed_anew() {
+    const FRONT: &str =
+        "Return-Path: <a@b.example>\r\nX-Spam-Status: p=0.250 inbox;\r\n RULE +1.0\r\n";
+    let received = "Received: from a.example by b.example; Sun, 22 Nov 2026 19:16:54 +0700\r\n";
+    let embedded = "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b\r\nContent-Type: \
+        message/rfc822\r\n\r\nSubject: in\r\nContent-Type: multipart/alternative; boundary=c\r\n\r\n--c\r\n\r\ntwo\r\n\
+        --c\r\nContent-Type: text/html\r\n\r\n<p>three\r\n--c--\r\n--b--\r\n";
+    let nested = "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n".repeat(200);
+    for rest in [
+        "",
+        "\r\n",
+        "\r\nbody",
+        "Subject: x\r\n\r\ny",
+        "From: a@x.test\r\nSender: b@x.test\r\nDate: Sun, 22 Nov 2026 19:16:54 +0700\r\n",
+        "no header at all\r\n",
+        embedded,
+        &nested,
+    ] {
+        let raw = format!("{received}{rest}");
+        let mut shifted = summarize(raw.as_bytes());
+        shifted.shift(FRONT.len() as u64);
+        let anew = summarize(format!("{FRONT}{raw}").as_bytes());
+        assert_eq!(shifted, anew, "{rest}");
+    }
+}

@@ -15,6 +15,7 @@ use congvu_directory::edit::{account, agency, alias, credential, domain, group, 
 use congvu_directory::password::Purpose;
 use congvu_directory::record::Policy;
 use congvu_directory::{Directory, Kind as AccountKind, find};
+use congvu_guard::Guard;
 use congvu_message::Address;
 use congvu_net::{Link, Shutdown, drive};
 use congvu_smtp::ask::Kind;
@@ -107,7 +108,8 @@ impl House {
             })
             .await
             .expect("a directory");
-        let shared = Shared::new(directory.clone(), settings);
+        let guard = Guard::new(directory.clone(), congvu_guard::Settings::default());
+        let shared = Shared::new(guard, settings);
         Self {
             store,
             directory,

@@ -18,7 +18,7 @@ async fn a_letter_arrives_with_its_trace() {
     let stored = house.only("an@bo.test").await;
     let (head, rest) = stored.split_at(stored.find("From: Chi").expect("the letter"));
     let expected = format!(
-        "Return-Path: <chi@away.example>\r\nReceived: from mail.away.example ([198.51.100.7])\r\n\tby mx.bo.test with ESMTP\r\n\
+        "Return-Path: <chi@away.example>\r\nX-Spam-Status: p=0.250 inbox\r\nReceived: from mail.away.example ([198.51.100.7])\r\n\tby mx.bo.test with ESMTP\r\n\
          \tid {id}\r\n\tfor <an@bo.test>;\r\n\t"
     );
     assert!(head.starts_with(&expected), "{head}");
@@ -160,10 +160,10 @@ async fn one_body_for_all_and_the_queue_in_the_same_transaction() {
     assert_eq!(rcpts[0].address, "far@away.example");
     // Nobody learns from the trace who else got it.
     assert!(!an[0].1.contains("\tfor <"));
-    // The copy that goes on is the stored octets without the Return-Path line.
+    // The copy that goes on is the stored octets without what is said to us alone.
     assert_eq!(
         format!(
-            "Return-Path: <chi@away.example>\r\n{}",
+            "Return-Path: <chi@away.example>\r\nX-Spam-Status: p=0.250 inbox\r\n{}",
             house.sent(entry).await
         ),
         an[0].1

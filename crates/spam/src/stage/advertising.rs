@@ -9,7 +9,7 @@
 use congvu_message::header;
 
 use crate::evidence::{Family, Findings, Reason, Rule, shown};
-use crate::facts::{Facts, Login, Outcome};
+use crate::facts::{Facts, Login, Outcome, Own};
 use crate::letter::Letter;
 use crate::names::{self, is_below};
 use crate::phrases::{Group, Phrases};
@@ -19,6 +19,7 @@ use crate::stage::Stage;
 pub(crate) const STAGE: Stage = Stage {
     name: "advertising",
     rules: &[AD_LABELLED, AD_NO_LABEL, AD_NO_OPT_OUT, AD_TOO_MANY],
+    reads: &[Own::Advertising],
     examine,
 };
 

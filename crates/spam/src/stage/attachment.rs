@@ -9,7 +9,7 @@ use memchr::memmem;
 
 use crate::bounds::{ATTACHED_MAX, ENTRIES_MAX};
 use crate::evidence::{Family, Findings, Reason, Rule, UNSCANNABLE, shown};
-use crate::facts::{Facts, Login};
+use crate::facts::{Facts, Login, Own};
 use crate::stage::Stage;
 
 /// The stage.
@@ -23,6 +23,7 @@ pub(crate) const STAGE: Stage = Stage {
         ATTACHMENT_ENCRYPTED,
         ATTACHMENT_NOT_ALLOWED,
     ],
+    reads: &[Own::Attachments],
     examine,
 };
 

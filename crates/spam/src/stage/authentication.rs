@@ -22,6 +22,7 @@ pub(crate) const STAGE: Stage = Stage {
         SPF_SOFTFAIL,
         DKIM_FAIL,
     ],
+    reads: &[],
     examine,
 };
 

@@ -6,13 +6,14 @@
 use congvu_message::header;
 
 use crate::evidence::{Family, Findings, Reason, Rule};
-use crate::facts::{Copies, Correspondence, Facts, Login};
+use crate::facts::{Copies, Correspondence, Facts, Login, Own};
 use crate::stage::Stage;
 
 /// The stage.
 pub(crate) const STAGE: Stage = Stage {
     name: "bulk",
     rules: &[BULK_REPORTED, BULK_UNKNOWN],
+    reads: &[Own::Correspondence],
     examine,
 };
 

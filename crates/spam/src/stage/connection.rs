@@ -19,6 +19,7 @@ pub(crate) const STAGE: Stage = Stage {
         DNSBL_LISTED,
         DNSWL_LISTED,
     ],
+    reads: &[],
     examine,
 };
 
@@ -85,7 +86,7 @@ fn greeting(facts: &Facts<'_>, out: &mut Findings) {
     };
     let helo = helo.trim_end_matches('.').to_ascii_lowercase();
     let policy = &facts.policy;
-    let ours = policy.our_hosts.iter().chain(&policy.our_domains);
+    let ours = policy.our_hosts.iter().chain(policy.our_domains.iter());
     let said = shown(&helo);
     if ours.into_iter().any(|own| own.eq_ignore_ascii_case(&helo)) {
         out.add(

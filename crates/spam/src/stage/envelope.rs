@@ -11,6 +11,7 @@ use crate::stage::Stage;
 pub(crate) const STAGE: Stage = Stage {
     name: "envelope",
     rules: &[FROM_UNREACHABLE, BOUNCE_TO_MANY, RCPT_NOT_NAMED],
+    reads: &[],
     examine,
 };
 

@@ -20,6 +20,7 @@ pub(crate) const STAGE: Stage = Stage {
         TO_MISSING,
         REPLY_ELSEWHERE,
     ],
+    reads: &[],
     examine,
 };
 

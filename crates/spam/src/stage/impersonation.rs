@@ -4,7 +4,7 @@
 use congvu_message::{Mailbox, header};
 
 use crate::evidence::{Family, Findings, Reason, Rule, shown};
-use crate::facts::{Facts, Login, Outcome};
+use crate::facts::{Facts, Login, Outcome, Own};
 use crate::names::{self, Name, defanged, is_below};
 use crate::stage::Stage;
 
@@ -19,6 +19,7 @@ pub(crate) const STAGE: Stage = Stage {
         OUR_DOMAIN_UNPROVEN,
         REPLY_TO_FREE_MAIL,
     ],
+    reads: &[Own::Names],
     examine,
 };
 

@@ -4,7 +4,7 @@
 //! ([`crate::proof`]); what could not be told is not there.
 
 use crate::evidence::{Family, Findings, Reason, Rule, shown};
-use crate::facts::{Correspondence, Facts, Login, Rate, Reputation, Side, Source, Subject};
+use crate::facts::{Correspondence, Facts, Login, Own, Rate, Reputation, Side, Source, Subject};
 use crate::stage::Stage;
 
 /// The stage.
@@ -19,6 +19,7 @@ pub(crate) const STAGE: Stage = Stage {
         RATE_UNUSUAL,
         DOMAIN_LISTED,
     ],
+    reads: &[Own::Correspondence],
     examine,
 };
 

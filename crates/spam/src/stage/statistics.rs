@@ -1,16 +1,17 @@
 //! What people said of letters with such words, as one piece of evidence.
 
 use crate::evidence::{Family, Findings, Reason, Rule};
-use crate::facts::{Facts, Learned};
+use crate::facts::{Facts, Learned, Own};
 use crate::stage::Stage;
+use crate::statistics::Features;
 use crate::statistics::words::{Word, heaviest};
-use crate::statistics::{Features, features};
 use crate::verdict::BASE;
 
 /// The stage.
 pub(crate) const STAGE: Stage = Stage {
     name: "statistics",
     rules: &[WORDS_SPAM, WORDS_HAM],
+    reads: &[Own::Words],
     examine,
 };
 
@@ -33,16 +34,16 @@ fn examine(facts: &Facts<'_>, out: &mut Findings) {
     if trust <= 0.0 {
         return;
     }
-    let features = features(facts.letter);
+    let features = facts.letter.features();
     let deltas: Vec<_> = [learned.agency, learned.account]
         .into_iter()
         .flatten()
         .collect();
-    let log_odds = learned.model.score_with(&features, &deltas).log_odds();
+    let log_odds = learned.model.score_with(features, &deltas).log_odds();
     // What the words say against what is assumed of a letter without any.
     let weight = trust * softened(log_odds - BASE);
     if weight > 0.0 {
-        let named = named(facts, learned, &features);
+        let named = named(facts, learned, features);
         out.weigh(
             &WORDS_SPAM,
             weight,

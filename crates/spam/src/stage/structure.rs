@@ -16,6 +16,7 @@ pub(crate) const STAGE: Stage = Stage {
         TEXT_HIDDEN_IN_BASE64,
         ENCODING_UNKNOWN,
     ],
+    reads: &[],
     examine,
 };
 

@@ -4,7 +4,7 @@
 //! are not looked at.
 
 use crate::evidence::{Family, Findings, Reason, Rule, shown};
-use crate::facts::{Facts, Side, Subject};
+use crate::facts::{Facts, Own, Side, Subject};
 use crate::names::{self, Host, Likeness, defanged};
 use crate::stage::Stage;
 
@@ -28,6 +28,7 @@ pub(crate) const STAGE: Stage = Stage {
         HOST_FOREIGN_LETTERS,
         HOST_IS_ADDRESS,
     ],
+    reads: &[Own::Lists],
     examine,
 };
 
@@ -87,7 +88,7 @@ fn listed(facts: &Facts<'_>, out: &mut Findings) {
 
 fn is_allowed(host: &Host, facts: &Facts<'_>) -> bool {
     let policy = &facts.policy;
-    let mut ours = policy.our_domains.iter().chain(&policy.our_hosts);
+    let mut ours = policy.our_domains.iter().chain(policy.our_hosts.iter());
     let mut listings = facts.standing.listings.iter();
     ours.any(|own| names::is_below(&host.ascii, own))
         || listings.any(|listing| {

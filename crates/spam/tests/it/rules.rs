@@ -15,6 +15,7 @@
 //! Line ends of the message become CRLF. `\xHH` in the message is an octet.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use congvu_message::summarize;
@@ -319,14 +320,14 @@ fn fact(facts: &mut Facts<'_>, line: &str) -> Option<()> {
             });
         }
         "advertisements-today" => standing.advertisements_today = Some(next()?.parse().ok()?),
-        "our-domain" => policy.our_domains.push(next()?),
-        "our-host" => policy.our_hosts.push(next()?),
+        "our-domain" => Arc::make_mut(&mut policy.our_domains).push(next()?),
+        "our-host" => Arc::make_mut(&mut policy.our_hosts).push(next()?),
         // protected DOMAIN the name as people write it
-        "protected" => policy.protected.push(Protected {
+        "protected" => Arc::make_mut(&mut policy.protected).push(Protected {
             domains: vec![next()?],
             name: words.collect::<Vec<_>>().join(" "),
         }),
-        "attachments" => policy.attachments.extend(words.map(str::to_owned)),
+        "attachments" => Arc::make_mut(&mut policy.attachments).extend(words.map(str::to_owned)),
         // threshold reject 0.999
         "threshold" => {
             let thresholds = &mut policy.thresholds;
