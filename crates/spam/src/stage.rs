@@ -21,6 +21,7 @@ mod impersonation;
 mod standing;
 mod statistics;
 mod structure;
+mod text;
 pub(crate) mod url;
 
 /// Reads the facts and reports.
@@ -51,6 +52,7 @@ pub const STAGES: &[Stage] = &[
     impersonation::STAGE,
     url::STAGE,
     attachment::STAGE,
+    text::STAGE,
     advertising::STAGE,
     statistics::STAGE,
 ];

@@ -9,9 +9,9 @@
 use congvu_message::header;
 
 use crate::evidence::{Family, Findings, Reason, Rule, shown};
-use crate::facts::{Facts, Login, Outcome, Own};
+use crate::facts::{Facts, Login, Own};
 use crate::letter::Letter;
-use crate::names::{self, is_below};
+use crate::official::is_official;
 use crate::phrases::{Group, Phrases};
 use crate::stage::Stage;
 
@@ -176,20 +176,6 @@ fn is_refusable(letter: &Letter<'_>) -> bool {
             text.text.contains("://") || visible.contains('@') || text.text.contains("mailto:");
         leads && Phrases::of_text(end, END).has(Group::OptOut)
     })
-}
-
-/// From the state or from this house, as far as nothing disproves it.
-fn is_official(facts: &Facts<'_>) -> bool {
-    let Some(domain) = facts.letter.from_domain() else {
-        return false;
-    };
-    let mut ours = facts.policy.our_domains.iter();
-    let official = is_below(&domain, "gov.vn")
-        || names::owner(&domain).is_some_and(|body| body.agency)
-        || ours.any(|own| is_below(&domain, own));
-    let disproven =
-        facts.authentication.dmarc == Outcome::Fail || facts.authentication.spf == Outcome::Fail;
-    official && !disproven
 }
 
 #[cfg(test)]
