@@ -22,7 +22,7 @@ pub struct Letter<'a> {
     pub raw: &'a [u8],
     /// What was derived from them.
     pub summary: &'a Summary,
-    /// All text parts in their order, decoded; embedded messages' too.
+    /// All text parts in their order, decoded; embedded messages' and attached pages of the web too.
     pub texts: Vec<Text<'a>>,
     /// Some text or some part is beyond the bounds.
     pub cut: bool,
@@ -70,7 +70,7 @@ impl<'a> Letter<'a> {
         let (parts, whole) = parts(&summary.root);
         letter.cut = !whole;
         for part in parts {
-            if part.kind != "text" {
+            if part.kind != "text" && !is_page(part) {
                 continue;
             }
             if room == 0 {
@@ -107,7 +107,7 @@ impl<'a> Letter<'a> {
         *room -= text.len();
         self.texts.push(Text {
             part,
-            html: part.subtype == "html",
+            html: part.subtype == "html" || is_page(part),
             text,
             visible: OnceCell::new(),
         });
@@ -155,6 +155,18 @@ impl<'a> Letter<'a> {
             .find(|host| !host.is_empty())
             .map(str::to_ascii_lowercase)
     }
+}
+
+/// A page of the web as a file, whatever it is declared as.
+fn is_page(part: &Part) -> bool {
+    let name = part
+        .file_name()
+        .unwrap_or_default()
+        .trim_end_matches([' ', '.']);
+    let (_, ending) = name.rsplit_once('.').unwrap_or_default();
+    ["htm", "html", "shtml", "xhtml", "xht"]
+        .iter()
+        .any(|page| ending.eq_ignore_ascii_case(page))
 }
 
 /// Leaves in the order of the message, and whether these are all.

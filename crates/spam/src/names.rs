@@ -85,6 +85,7 @@ struct Book {
     marks: Vec<Mark>,
     real: Vec<&'static str>,
     short: Vec<&'static str>,
+    redirect: Vec<&'static str>,
     free: Vec<&'static str>,
 }
 
@@ -96,6 +97,7 @@ fn read(text: &'static str) -> Book {
         marks: Vec::new(),
         real: Vec::new(),
         short: Vec::new(),
+        redirect: Vec::new(),
         free: Vec::new(),
     };
     for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -106,6 +108,7 @@ fn read(text: &'static str) -> Book {
         match kind {
             "real" => book.real.extend(hosts),
             "short" => book.short.extend(hosts),
+            "redirect" => book.redirect.extend(hosts),
             "free" => book.free.extend(hosts),
             "agency" | "bank" => book.bodies.push(Body {
                 agency: kind == "agency",
@@ -154,6 +157,11 @@ pub(crate) fn is_genuine(host: &str) -> bool {
 pub(crate) fn is_shortener(host: &str) -> bool {
     let host = host.strip_prefix("www.").unwrap_or(host);
     BOOK.short.contains(&host)
+}
+
+/// A service that forwards to the address in its query.
+pub(crate) fn is_redirector(host: &str) -> bool {
+    BOOK.redirect.iter().any(|own| is_below(host, own))
 }
 
 /// A domain where everybody can have a mailbox.
@@ -409,7 +417,7 @@ mod tests {
             assert!(
                 line.is_empty()
                     || line.starts_with('#')
-                    || ["agency", "bank", "real", "short", "free"].contains(&kind),
+                    || ["agency", "bank", "real", "short", "redirect", "free"].contains(&kind),
                 "{line}"
             );
         }

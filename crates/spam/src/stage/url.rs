@@ -27,6 +27,11 @@ pub(crate) const STAGE: Stage = Stage {
         HOST_MIXED_SCRIPTS,
         HOST_FOREIGN_LETTERS,
         HOST_IS_ADDRESS,
+        LINK_REDIRECTED,
+        LINK_DEFANGED,
+        LINK_PROGRAM,
+        FORM_PASSWORD,
+        FORM_ELSEWHERE,
     ],
     reads: &[Own::Lists],
     examine,
@@ -45,6 +50,13 @@ const HOST_MIXED_SCRIPTS: Rule = Rule::new("HOST_MIXED_SCRIPTS", Family::Link, 1
 const HOST_FOREIGN_LETTERS: Rule = Rule::new("HOST_FOREIGN_LETTERS", Family::Link, 0.2);
 const HOST_IS_ADDRESS: Rule = Rule::new("HOST_IS_ADDRESS", Family::Link, 0.9);
 
+const LINK_REDIRECTED: Rule = Rule::new("LINK_REDIRECTED", Family::Link, 0.4);
+/// Warnings of forged mail write so too.
+const LINK_DEFANGED: Rule = Rule::new("LINK_DEFANGED", Family::Link, 0.3);
+const LINK_PROGRAM: Rule = Rule::new("LINK_PROGRAM", Family::Link, 1.2);
+const FORM_PASSWORD: Rule = Rule::new("FORM_PASSWORD", Family::Link, 1.4);
+const FORM_ELSEWHERE: Rule = Rule::new("FORM_ELSEWHERE", Family::Link, 0.4);
+
 /// Reports a rule unless it has reported.
 fn once(rule: &Rule, vi: String, en: String, out: &mut Findings) {
     if !out.has(rule.name) {
@@ -54,16 +66,83 @@ fn once(rule: &Rule, vi: String, en: String, out: &mut Findings) {
 
 fn examine(facts: &Facts<'_>, out: &mut Findings) {
     listed(facts, out);
-    for link in extract::links(facts.letter) {
+    let found = extract::read(facts.letter);
+    for link in &found.links {
         if out.expired() {
             return;
+        }
+        if let Some(through) = &link.through
+            && !is_allowed(through, facts)
+        {
+            redirected(link, through, out);
+            host(through, out);
         }
         if is_allowed(&link.host, facts) {
             continue;
         }
-        text(&link, out);
-        disguise(&link, out);
+        text(link, out);
+        disguise(link, out);
         host(&link.host, out);
+    }
+    tricks(facts, &found, out);
+}
+
+/// A service that forwards to whatever its query says.
+fn redirected(link: &Link, through: &Host, out: &mut Findings) {
+    let same = names::registered(&link.host.ascii) == names::registered(&through.ascii);
+    if same || !names::is_redirector(&link.host.ascii) || names::is_genuine(&through.ascii) {
+        return;
+    }
+    let (by, leads) = (defanged(&link.host.unicode), defanged(&through.unicode));
+    once(
+        &LINK_REDIRECTED,
+        format!("liên kết mượn {by} để dẫn đến {leads}"),
+        format!("a link borrows {by} to lead to {leads}"),
+        out,
+    );
+}
+
+/// What is no link, or more than one.
+fn tricks(facts: &Facts<'_>, found: &extract::Found, out: &mut Findings) {
+    if let Some(written) = &found.defanged {
+        let written = shown(written);
+        once(
+            &LINK_DEFANGED,
+            format!("địa chỉ web viết tránh máy đọc: “{written}”"),
+            format!("an address of the web written so that programs do not see it: “{written}”"),
+            out,
+        );
+    }
+    if let Some(program) = &found.program {
+        let program = shown(program);
+        once(
+            &LINK_PROGRAM,
+            format!("liên kết chứa sẵn trang web hoặc chương trình: “{program}…”"),
+            format!("a link is a page or program itself: “{program}…”"),
+            out,
+        );
+    }
+    let foreign = found
+        .forms
+        .iter()
+        .find(|host| !is_allowed(host, facts) && !names::is_below(&host.ascii, "gov.vn"));
+    if let Some(host) = foreign {
+        let host = defanged(&host.unicode);
+        if found.password {
+            once(
+                &FORM_PASSWORD,
+                format!("biểu mẫu trong thư hỏi mật khẩu và gửi về {host}"),
+                format!("a form in the letter asks for a password and sends it to {host}"),
+                out,
+            );
+        } else {
+            once(
+                &FORM_ELSEWHERE,
+                format!("biểu mẫu trong thư gửi câu trả lời về {host}"),
+                format!("a form in the letter sends the answers to {host}"),
+                out,
+            );
+        }
     }
 }
 
@@ -103,15 +182,21 @@ fn text(link: &Link, out: &mut Findings) {
     let Some(said) = &link.shown else {
         return;
     };
-    let same = names::registered(&said.ascii) == names::registered(&link.host.ascii);
-    if same || said.ascii == link.host.ascii {
+    // Services that check or count links forward to the host that is shown: its target is the link.
+    let leads = match &link.through {
+        Some(through) if names::is_redirector(&link.host.ascii) => through,
+        _ => &link.host,
+    };
+    let same = names::registered(&said.ascii) == names::registered(&leads.ascii);
+    if same || said.ascii == leads.ascii {
         return;
     }
-    let (says, leads) = (defanged(&said.unicode), defanged(&link.host.unicode));
+    let genuine = names::is_genuine(&leads.ascii);
+    let (says, leads) = (defanged(&said.unicode), defanged(&leads.unicode));
     let vi = format!("liên kết ghi {says} nhưng dẫn đến {leads}");
     let en = format!("a link says {says} and leads to {leads}");
     // From one host of the state to another is an honest way.
-    if names::is_genuine(&said.ascii) && !names::is_genuine(&link.host.ascii) {
+    if names::is_genuine(&said.ascii) && !genuine {
         once(&LINK_POSES_AS, vi, en, out);
     } else {
         once(&LINK_TEXT_DIFFERS, vi, en, out);

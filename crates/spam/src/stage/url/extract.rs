@@ -9,7 +9,7 @@ use memchr::memmem;
 
 use crate::bounds::{LINK_TEXT_MAX, LINKS_MAX, LINKS_TRIED_MAX, TARGET_MAX};
 use crate::letter::Letter;
-use crate::names::Host;
+use crate::names::{HOST_MAX, Host};
 
 /// Where a link leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,14 +20,30 @@ pub(crate) struct Link {
     pub(crate) user: Option<String>,
     /// The host that the text of the link shows, if it shows one.
     pub(crate) shown: Option<Host>,
+    /// The host on whose behalf the other one forwards: `u=https://b.example` in its query.
+    pub(crate) through: Option<Host>,
 }
 
-/// What was found so far.
-#[derive(Default)]
-struct Found {
-    links: Vec<Link>,
+/// Everything of a message that leads somewhere.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// The links, each once.
+    pub(crate) links: Vec<Link>,
+    /// A host that was written so that programs do not see it, as it was written.
+    pub(crate) defanged: Option<String>,
+    /// A link that is a page or a program itself: the beginning of it.
+    pub(crate) program: Option<String>,
+    /// Forms whose answers go to a host of the web.
+    pub(crate) forms: Vec<Host>,
+    /// A field for a password.
+    pub(crate) password: bool,
     tried: usize,
 }
+
+/// Forms of a message that are looked at.
+const FORMS_MAX: usize = 20;
+/// Ways to write a dot that no program reads as one.
+const DOTS: [&str; 4] = ["[.]", "(.)", "(dot)", "[dot]"];
 
 impl Found {
     /// Whether to go on; counts what is tried, so that one link ten thousand times is not read ten thousand times.
@@ -45,14 +61,75 @@ impl Found {
 
 /// The links of all texts, each once.
 pub(crate) fn links(letter: &Letter<'_>) -> Vec<Link> {
+    read(letter).links
+}
+
+/// Reads all texts.
+pub(crate) fn read(letter: &Letter<'_>) -> Found {
     let mut out = Found::default();
     for text in &letter.texts {
         if text.html {
             in_html(&text.text, &mut out);
         }
         in_text(text.visible(), &mut out);
+        defanged(text.visible(), &mut out);
     }
-    out.links
+    out
+}
+
+/// `hxxp://a[.]example`, `a(dot)example`: people are to read them, programs are not.
+fn defanged(text: &str, out: &mut Found) {
+    let bytes = text.as_bytes();
+    for mark in DOTS.iter().chain(&["hxxp"]) {
+        for at in memmem::find_iter(bytes, mark.as_bytes()) {
+            if !out.goes_on() {
+                return;
+            }
+            let (before, after) = text.split_at(at);
+            let before = &before[before.ceil_char_boundary(at.saturating_sub(HOST_MAX))..];
+            let start = before.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+            let start = before.ceil_char_boundary(start);
+            let after = &after[..after.floor_char_boundary(HOST_MAX)];
+            let end = after.find(char::is_whitespace).unwrap_or(after.len());
+            let written = [&before[start..], &after[..end]].concat();
+            let mut plain = written.replace("hxxp", "http");
+            for dot in DOTS {
+                plain = plain.replace(dot, ".");
+            }
+            let rest = plain
+                .split_once("://")
+                .map_or(plain.as_str(), |(_, rest)| rest);
+            // "(dot)" alone is a word; a host has two labels and an ending of letters.
+            let is_host = |link: &Link| {
+                let host = &link.host.ascii;
+                let ending = host.rsplit('.').next().unwrap_or_default();
+                link.host.address.is_none()
+                    && ending.len() > 1
+                    && !ending.contains(|c: char| c.is_ascii_digit())
+            };
+            let Some(link) = authority(rest).filter(is_host) else {
+                continue;
+            };
+            // Warnings of the state write so too; who is to type it in is told where the dots are.
+            if mark.contains("dot") {
+                out.push(link);
+            }
+            out.defanged.get_or_insert(written);
+        }
+    }
+}
+
+/// The target in the query of a link, in plain or percent-encoded form.
+fn embedded(target: &str) -> Option<Host> {
+    let (_, query) = target.split_once('?')?;
+    let query = &query[..query.floor_char_boundary(TARGET_MAX)];
+    let value = query.split(['=', '&', ';']).find_map(|value| {
+        let start = value.get(..4)?;
+        start.eq_ignore_ascii_case("http").then_some(value)
+    })?;
+    let decoded = percent_decoded(value);
+    let (_, rest) = decoded.split_once("://")?;
+    authority(rest).map(|link| link.host)
 }
 
 /// `http://…`, and `www.…` where it begins a word, which mail programs make links of.
@@ -69,7 +146,11 @@ fn in_text(text: &str, out: &mut Found) {
         if !out.goes_on() {
             return;
         }
-        if let Some(link) = authority(&text[at + 3..]) {
+        let rest = &text[at + 3..];
+        if let Some(mut link) = authority(rest) {
+            let most = &rest[..rest.floor_char_boundary(TARGET_MAX)];
+            let end = most.find(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"'));
+            link.through = embedded(&most[..end.unwrap_or(most.len())]);
             out.push(link);
         }
     }
@@ -122,6 +203,7 @@ fn authority(text: &str) -> Option<Link> {
         host: Host::read(&host)?,
         user,
         shown: None,
+        through: None,
     })
 }
 
@@ -172,6 +254,11 @@ fn in_html(source: &str, out: &mut Found) {
             .any(|tag| name.eq_ignore_ascii_case(tag.as_bytes()))
         {
             b"href"
+        } else if !out.password && name.eq_ignore_ascii_case(b"input") {
+            let (value, end) = attribute(source, name_end, b"type");
+            out.password = value.is_some_and(|value| value.trim().eq_ignore_ascii_case("password"));
+            at = end;
+            continue;
         } else {
             at = name_end.max(start);
             continue;
@@ -181,9 +268,20 @@ fn in_html(source: &str, out: &mut Found) {
         }
         let (value, end) = attribute(source, name_end, wanted);
         at = end;
-        let Some(mut link) = value.and_then(target) else {
+        let Some(value) = value else {
             continue;
         };
+        let value = plain(value);
+        if out.program.is_none() && is_program(&value) {
+            let end = value.floor_char_boundary(40);
+            out.program = Some(value[..end].to_owned());
+        }
+        let Some(mut link) = target(&value) else {
+            continue;
+        };
+        if wanted == b"action" && out.forms.len() < FORMS_MAX && !out.forms.contains(&link.host) {
+            out.forms.push(link.host.clone());
+        }
         if name.eq_ignore_ascii_case(b"a") {
             link.shown = shown_host(source, end);
         }
@@ -242,20 +340,56 @@ fn attribute<'a>(source: &'a str, mut at: usize, wanted: &[u8]) -> (Option<&'a s
     }
 }
 
-/// The link of an attribute's value: entities decoded, blanks within taken out as browsers do.
-fn target(value: &str) -> Option<Link> {
+/// The value of an attribute: entities decoded, blanks within taken out as browsers do.
+fn plain(value: &str) -> String {
     let most = &value[..value.floor_char_boundary(TARGET_MAX)];
     let decoded = if most.contains('&') {
         Cow::Owned(html::text(most))
     } else {
         Cow::Borrowed(most)
     };
-    let plain: String = decoded
+    decoded
         .trim()
         .chars()
         .filter(|c| !matches!(c, '\t' | '\r' | '\n'))
         .map(|c| if c == '\\' { '/' } else { c })
-        .collect();
+        .collect()
+}
+
+/// A page within the link, or a script that does more than nothing.
+fn is_program(plain: &str) -> bool {
+    let Some((scheme, rest)) = plain.split_once(':') else {
+        return false;
+    };
+    let lower = rest[..rest.floor_char_boundary(512)].to_ascii_lowercase();
+    if scheme.eq_ignore_ascii_case("data") {
+        let kind = lower.split([';', ',']).next().unwrap_or_default();
+        return [
+            "text/html",
+            "image/svg+xml",
+            "application/xhtml+xml",
+            "text/xml",
+        ]
+        .contains(&kind);
+    }
+    let scripts = ["javascript", "vbscript"];
+    scripts
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known))
+        && [
+            "location",
+            "document",
+            "eval",
+            "atob",
+            "unescape",
+            "fromcharcode",
+        ]
+        .iter()
+        .any(|word| lower.contains(word))
+}
+
+/// The link of an attribute's plain value.
+fn target(plain: &str) -> Option<Link> {
     let rest = match plain.split_once(':') {
         Some((scheme, rest))
             if ["http", "https", "ftp"]
@@ -264,10 +398,13 @@ fn target(value: &str) -> Option<Link> {
         {
             rest
         }
-        _ if plain.starts_with("//") => plain.as_str(),
+        _ if plain.starts_with("//") => plain,
         _ => return None,
     };
-    authority(rest.trim_start_matches('/'))
+    let rest = rest.trim_start_matches('/');
+    let mut link = authority(rest)?;
+    link.through = embedded(rest);
+    Some(link)
 }
 
 /// The host that the text after the tag of a link shows, if the text is an address of the web and nothing else.
