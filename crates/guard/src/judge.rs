@@ -128,7 +128,8 @@ impl Guard {
         if !self.settings().enabled || arrival.accounts.is_empty() {
             return None;
         }
-        let common = common(arrival);
+        let mut common = common(arrival);
+        common.model = Some(self.house());
         let classes = self.own(arrival).await;
         let _ = (summary, glance);
         Some(Gathered {
@@ -146,11 +147,38 @@ impl Guard {
             warn!(%error, "facts of agencies not known");
             BTreeMap::from([(None, arrival.accounts.clone())])
         });
-        let class = |(_agency, accounts)| Class {
-            own: Own::default(),
-            accounts,
-        };
-        agencies.into_iter().map(class).collect()
+        let of_agencies = agencies.iter().filter_map(|(agency, accounts)| {
+            let agency = (*agency)?;
+            Some(accounts.iter().map(move |account| (*account, agency)))
+        });
+        let members: Vec<_> = of_agencies.flatten().collect();
+        let taught = self.taught(&members).await;
+        let mut classes = Vec::new();
+        for (agency, accounts) in agencies {
+            let common = Own {
+                taught: [agency.and_then(|agency| taught.agency(agency)), None],
+                ..Own::default()
+            };
+            // Who taught something is a class alone.
+            let (alone, others): (Vec<_>, Vec<_>) = accounts
+                .into_iter()
+                .partition(|account| taught.account(*account).is_some());
+            for account in alone {
+                let mut own = common.clone();
+                own.taught[1] = taught.account(account);
+                classes.push(Class {
+                    own,
+                    accounts: vec![account],
+                });
+            }
+            if !others.is_empty() {
+                classes.push(Class {
+                    own: common,
+                    accounts: others,
+                });
+            }
+        }
+        classes
     }
 }
 

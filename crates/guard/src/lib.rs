@@ -6,6 +6,7 @@
 //! here keeps mail out or makes it look worse: it is not known, and nothing follows from it.
 
 mod judge;
+pub mod learn;
 mod scope;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -23,6 +24,7 @@ pub struct Guard(Arc<Inner>);
 struct Inner {
     directory: Directory,
     settings: RwLock<Arc<Settings>>,
+    models: Arc<learn::Models>,
 }
 
 /// What an administrator sets for the filter of the whole house; what agencies set stands in the directory.
@@ -44,6 +46,7 @@ impl Guard {
         Self(Arc::new(Inner {
             directory,
             settings: RwLock::new(Arc::new(settings)),
+            models: Arc::default(),
         }))
     }
 
@@ -65,6 +68,11 @@ impl Guard {
             .read()
             .unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&current)
+    }
+
+    /// What was learned.
+    fn models(&self) -> &Arc<learn::Models> {
+        &self.0.models
     }
 
     /// The directory of the house.

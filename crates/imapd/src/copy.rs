@@ -3,6 +3,7 @@
 //! By UID, messages that are gone are no error: Apple Mail repeats a UID MOVE that was done already, and
 //! loops on NO.
 
+use congvu_guard::learn;
 use congvu_imap::ask::{Answer, SequenceSet};
 use congvu_imap::response::{Code, Done, Untagged};
 use congvu_store::tx::Quota;
@@ -47,7 +48,7 @@ impl LoggedIn {
             .store
             .transact(move |tx| {
                 let to = tx.mailbox_named(account, &name)?.ok_or(Error::NoMailbox)?;
-                tx.mailbox(from)?.ok_or(Error::NoMailbox)?;
+                let source = tx.mailbox(from)?.ok_or(Error::NoMailbox)?;
                 let pairs = match uids.as_slice() {
                     [] => Vec::new(),
                     uids if remove => {
@@ -57,6 +58,8 @@ impl LoggedIn {
                     }
                     uids => tx.copy(from, uids, to.id, Quota::Enforce)?,
                 };
+                let placed: Vec<Uid> = pairs.iter().map(|(_, new)| *new).collect();
+                learn::moved(tx, &source, &to, &placed)?;
                 match uids.get(pairs.len()) {
                     Some(&missing) if !uid => Err(Error::NoMessage(from, missing)),
                     _ => Ok((to.uidvalidity, pairs)),

@@ -1,5 +1,6 @@
 //! STORE and UID STORE (RFC 9051 section 6.4.6): a transaction a page, answered once it is durable.
 
+use congvu_guard::learn;
 use congvu_imap::ask::{Answer, StoreAction, StoreFlags};
 use congvu_imap::response::{Code, Done, Untagged};
 use congvu_store::{FlagChange, MailboxId, Message, ModSeq, Read, Result, Store, Uid};
@@ -113,6 +114,7 @@ async fn transact(
         .transact(move |tx| {
             let uids: Vec<Uid> = picks.iter().map(|pick| Uid(pick.uid)).collect();
             let changed = tx.change_flags_of(mailbox, &uids, &change)?;
+            learn::flagged(tx, mailbox, &changed, &change)?;
             let missing = picks.len() - changed.len();
             let mut messages = Vec::with_capacity(changed.len());
             let mut changed = changed.into_iter().peekable();

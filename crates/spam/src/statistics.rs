@@ -13,12 +13,13 @@ pub mod delta;
 pub mod features;
 pub(crate) mod folded;
 pub mod model;
+pub mod stored;
 mod tokens;
 pub mod words;
 
 pub use delta::Delta;
 pub use features::{Features, features};
-pub use model::{Model, Rate};
+pub use model::{Model, Rate, Score, Steps};
 
 /// What a person said of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

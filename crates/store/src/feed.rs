@@ -22,6 +22,8 @@ pub enum Topic {
     Directory,
     /// Trace records of refusals, which no other topic tells of.
     Trace,
+    /// What people said of letters, and what else the filter keeps.
+    Filter,
     /// Everything (push, tracing).
     All,
 }

@@ -10,7 +10,6 @@ use std::hash::{BuildHasherDefault, Hasher};
 use super::Class;
 use super::features::{BITS, Features};
 use super::model::{Rate, Score, Steps, norm, trust};
-use crate::verdict::sigmoid;
 
 /// Weights of a delta: those of some fifty letters, a few hundred kilobytes.
 pub const ENTRIES_MAX: usize = 60_000;
@@ -53,6 +52,13 @@ impl Hasher for Spread {
 impl Delta {
     /// The correction of a view's `z`, scaled by how much this delta has learned.
     pub fn z(&self, features: &Features, view: usize) -> f32 {
+        self.sum(features, view)
+            * trust(self.ham.max(self.spam), self.spam.min(self.ham), HALF_TRUST)
+    }
+
+    /// What its weights say of a view, unscaled: for a delta that only adds up steps, how far these steps moved the
+    /// `z` of such a letter.
+    pub fn sum(&self, features: &Features, view: usize) -> f32 {
         let Some(numbers) = features
             .views
             .get(view)
@@ -63,21 +69,24 @@ impl Delta {
         let found = numbers
             .iter()
             .filter_map(|&number| self.weights.get(&key(view, number)));
-        found.sum::<f32>()
-            * norm(numbers)
-            * trust(self.ham.max(self.spam), self.spam.min(self.ham), HALF_TRUST)
+        found.sum::<f32>() * norm(numbers)
     }
 
     /// Learns from a labelled letter; `score` is what all levels together say of it.
     pub fn learn(&mut self, features: &Features, class: Class, rate: Rate, score: Score) -> Steps {
+        let steps = Steps::of(score, class, rate);
+        self.add(features, class, steps);
+        steps
+    }
+
+    /// Learns a letter whose steps are known.
+    pub fn add(&mut self, features: &Features, class: Class, steps: Steps) {
         match class {
             Class::Ham => self.ham = self.ham.saturating_add(1),
             Class::Spam => self.spam = self.spam.saturating_add(1),
         }
-        let steps = steps(score, class, rate);
         self.shift(features, steps, 1.0);
         self.shrink();
-        steps
     }
 
     /// Takes a letter back.
@@ -164,18 +173,6 @@ impl Delta {
             weights: entries.collect(),
         })
     }
-}
-
-/// The step that a letter causes in each view of a model that says `score` of it.
-pub(crate) fn steps(score: Score, class: Class, rate: Rate) -> Steps {
-    let is_spam = class == Class::Spam;
-    Steps(score.views.map(|z| {
-        if (z > 0.0) == is_spam && z.abs() > rate.margin {
-            return 0.0;
-        }
-        let wanted = if is_spam { 1.0 } else { 0.0 };
-        rate.step * (wanted - sigmoid(rate.sharpness * z))
-    }))
 }
 
 #[allow(

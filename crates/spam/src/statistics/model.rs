@@ -7,15 +7,24 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::Class;
 use super::delta::Delta;
 use super::features::{BITS, Features, VIEWS};
-use super::{Class, delta};
+use crate::verdict::sigmoid;
 
 /// Weights of one view.
 const SIZE: usize = 1 << BITS;
 /// Local letters after which the model counts half. One that was trained elsewhere took 69 to 95 % of other people's
 /// office mail for spam (measured); what is known of *this* house's mail decides how far it is believed.
 const HALF_TRUST: f32 = 500.0;
+/// Wanted letters of the house after which the corrections of agencies and accounts count half: so many share what all
+/// letters here have in common.
+const HALF_GROUND: f32 = 20.0;
+/// Weights of a page: 32 KiB, half of what a record of the store may have.
+pub const PAGE: usize = 8 * 1024;
+const PAGES_OF_VIEW: usize = SIZE / PAGE;
+/// Pages of all views.
+pub const PAGES: usize = VIEWS * PAGES_OF_VIEW;
 /// Log-odds for each unit of the mean `z`, and at its zero: from cross-validation within a training half, so that
 /// probabilities are observed frequencies. A model that learned slowly is less sure than it could be, never more.
 const SLOPE: f32 = 2.0;
@@ -52,6 +61,25 @@ impl Rate {
 /// The step that a letter caused in each view. Kept with the label, it takes the letter back exactly.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Steps(pub [f32; VIEWS]);
+
+impl Steps {
+    /// The step that a letter causes in each view of whatever says `score` of it.
+    pub fn of(score: Score, class: Class, rate: Rate) -> Self {
+        let is_spam = class == Class::Spam;
+        Self(score.views.map(|z| {
+            if (z > 0.0) == is_spam && z.abs() > rate.margin {
+                return 0.0;
+            }
+            let wanted = if is_spam { 1.0 } else { 0.0 };
+            rate.step * (wanted - sigmoid(rate.sharpness * z))
+        }))
+    }
+
+    /// Whether nothing changes.
+    pub fn is_none(self) -> bool {
+        self.0.iter().all(|step| *step == 0.0)
+    }
+}
 
 /// What the model says of a letter.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -147,32 +175,50 @@ impl Model {
 
     /// Learns from a letter of this house, if it has something to teach. Returns what it changed.
     pub fn learn(&self, features: &Features, class: Class, rate: Rate) -> Steps {
-        let counter = match class {
+        self.counter(class).fetch_add(1, Ordering::Relaxed);
+        self.learn_elsewhere(features, class, rate)
+    }
+
+    /// Learns a letter of this house whose steps are known.
+    pub fn add(&self, features: &Features, class: Class, steps: Steps) {
+        self.counter(class).fetch_add(1, Ordering::Relaxed);
+        self.shift(features, steps, 1.0);
+    }
+
+    fn counter(&self, class: Class) -> &AtomicU32 {
+        match class {
             Class::Ham => &self.ham,
             Class::Spam => &self.spam,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-        self.learn_elsewhere(features, class, rate)
+        }
     }
 
     /// Learns from a letter of others: the weights change, the trust in them does not.
     pub fn learn_elsewhere(&self, features: &Features, class: Class, rate: Rate) -> Steps {
-        let steps = delta::steps(self.score(features), class, rate);
+        let steps = Steps::of(self.score(features), class, rate);
         self.shift(features, steps, 1.0);
         steps
     }
 
     /// Takes back a letter that was learned.
     pub fn forget(&self, features: &Features, class: Class, steps: Steps) {
-        let counter = match class {
-            Class::Ham => &self.ham,
-            Class::Spam => &self.spam,
-        };
+        let counter = self.counter(class);
         let _ = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
         self.shift(features, steps, -1.0);
     }
 
     fn shift(&self, features: &Features, steps: Steps, sign: f32) {
+        self.shift_where(features, steps, sign, |_| true);
+    }
+
+    /// Adds steps times `sign` to the weights of those pages that `wanted` names; counts nothing. For taking a stored
+    /// model to where its journal ends: each page from where it stands.
+    pub fn shift_where(
+        &self,
+        features: &Features,
+        steps: Steps,
+        sign: f32,
+        wanted: impl Fn(usize) -> bool,
+    ) {
         for (view, step) in steps.0.into_iter().enumerate() {
             if step == 0.0 {
                 continue;
@@ -181,6 +227,9 @@ impl Model {
             let change = sign * step * norm(numbers);
             let weights = self.view(view);
             for &number in numbers {
+                if !wanted(view * PAGES_OF_VIEW + number as usize / PAGE) {
+                    continue;
+                }
                 if let Some(weight) = weights.get(number as usize) {
                     let now = f32::from_bits(weight.load(Ordering::Relaxed));
                     weight.store((now + change).to_bits(), Ordering::Relaxed);
@@ -198,6 +247,29 @@ impl Model {
         weight(self.view(view), number)
     }
 
+    /// The weights of one page, below [`PAGES`].
+    pub fn page(&self, page: usize) -> Vec<f32> {
+        let weights = self.weights.iter().skip(page * PAGE).take(PAGE);
+        weights
+            .map(|weight| f32::from_bits(weight.load(Ordering::Relaxed)))
+            .collect()
+    }
+
+    /// Sets the weights of one page; what is missing of `weights` is 0.
+    pub fn set_page(&self, page: usize, weights: &[f32]) {
+        let places = self.weights.iter().skip(page * PAGE).take(PAGE);
+        let weights = weights.iter().chain(std::iter::repeat(&0.0));
+        for (place, weight) in places.zip(weights) {
+            place.store(weight.to_bits(), Ordering::Relaxed);
+        }
+    }
+
+    /// Sets how many letters of this house were learned.
+    pub fn set_learned(&self, ham: u32, spam: u32) {
+        self.ham.store(ham, Ordering::Relaxed);
+        self.spam.store(spam, Ordering::Relaxed);
+    }
+
     /// Letters of this house learned so far: ham, spam.
     pub fn learned(&self) -> (u32, u32) {
         (
@@ -211,6 +283,13 @@ impl Model {
     pub fn trust(&self) -> f32 {
         let (ham, spam) = self.learned();
         trust(ham, spam, HALF_TRUST)
+    }
+
+    /// How far what an agency or an account taught may speak, 0 to 1: `ham / (ham + 20)`. It knows what is unwanted
+    /// there; what is usual in this house, only wanted letters can tell.
+    pub fn ground(&self) -> f32 {
+        let (ham, _) = self.learned();
+        trust(ham, 0, HALF_GROUND)
     }
 
     /// Octets of memory.
@@ -297,6 +376,35 @@ mod tests {
         let model = Model::default();
         model.learn_elsewhere(&of("a b c d"), Class::Ham, Rate::SORTED);
         assert!(model.trust().abs() < f32::EPSILON);
+    }
+
+    #[test]
+    fn pages_and_steps_make_the_model_again() {
+        let (model, again) = (Model::default(), Model::default());
+        let letters = [
+            of("nạp đầu nhận thưởng"),
+            of("kính gửi quý cơ quan"),
+            of("khuyến mãi"),
+        ];
+        let first = model.learn(&letters[0], Class::Spam, Rate::FEEDBACK);
+        // Half of the pages were written before the second letter, half after it.
+        let early: Vec<_> = (0..PAGES)
+            .step_by(2)
+            .map(|at| (at, model.page(at)))
+            .collect();
+        let second = model.learn(&letters[1], Class::Ham, Rate::FEEDBACK);
+        let late: Vec<_> = (1..PAGES)
+            .step_by(2)
+            .map(|at| (at, model.page(at)))
+            .collect();
+        let third = model.learn(&letters[2], Class::Spam, Rate::FEEDBACK);
+        for (at, weights) in early.iter().chain(&late) {
+            again.set_page(*at, weights);
+        }
+        assert!(!first.is_none());
+        again.shift_where(&letters[1], second, 1.0, |page| page % 2 == 0);
+        again.shift_where(&letters[2], third, 1.0, |_| true);
+        assert!((0..PAGES).all(|at| again.page(at) == model.page(at)));
     }
 
     #[test]
