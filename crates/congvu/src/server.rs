@@ -140,6 +140,8 @@ impl Server {
         let (sending, signal) = (queue.clone(), stopper.signal());
         tokio::spawn(async move { sending.run(signal).await });
 
+        tokio::spawn(guard.clone().teach(stopper.signal()));
+
         let compaction_rate = Arc::new(AtomicU64::new(config.limits.compaction_rate));
         let upkeep = upkeep::run(store.clone(), Arc::clone(&compaction_rate));
         let upkeep = tokio::spawn(upkeep).abort_handle();

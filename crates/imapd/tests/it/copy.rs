@@ -92,3 +92,30 @@ async fn expunge_and_close() {
         ["* 1 FETCH (UID 5)"]
     );
 }
+
+#[tokio::test]
+async fn what_people_do_with_letters_is_remembered_in_the_same_transaction() {
+    let (world, mut client) = three().await;
+    client.ok("MOVE 1 Junk").await;
+    // A client without MOVE: the copy is the act, the expunge of the original says nothing.
+    client.ok("UID COPY 2 Junk").await;
+    client.ok("UID STORE 2 +FLAGS.SILENT (\\Deleted)").await;
+    client.ok("UID EXPUNGE 2").await;
+    client.ok("UID STORE 3 +FLAGS ($Junk)").await;
+    assert_eq!(
+        world.labels().await,
+        ["spam move", "spam move", "spam flag"]
+    );
+    // Out of Junk; thrown away without MOVE.
+    client.ok("SELECT Junk").await;
+    client.ok("COPY 1 INBOX").await;
+    client.ok("UID COPY 2 Trash").await;
+    client.ok("UID STORE 2 +FLAGS (\\Deleted)").await;
+    client.ok("EXPUNGE").await;
+    assert_eq!(world.labels().await[3..], ["ham move"]);
+    // What a client uploads is no judgement of a letter that came here.
+    client
+        .append("Junk", "($Junk)", &letter("tải lên", "x"))
+        .await;
+    assert_eq!(world.labels().await.len(), 4);
+}

@@ -197,6 +197,21 @@ impl World {
         found
     }
 
+    /// What people said of letters so far.
+    pub(crate) async fn labels(&self) -> Vec<String> {
+        let given = self
+            .store
+            .read(|r| congvu_guard::learn::labels(r, 0, 1000, None))
+            .await
+            .unwrap()
+            .0;
+        let word = |spam| if spam { "spam" } else { "ham" };
+        let given = given.into_iter();
+        given
+            .map(|label| format!("{} {}", word(label.spam), label.source.name()))
+            .collect()
+    }
+
     /// The uidnext of a mailbox, straight from the store.
     pub(crate) async fn uidnext(&self, account: AccountId, mailbox: &'static str) -> u32 {
         self.store

@@ -39,16 +39,12 @@ fn examine(facts: &Facts<'_>, out: &mut Findings) {
         .into_iter()
         .flatten()
         .collect();
-<<<<<<< HEAD
-    let log_odds = learned.model.score_with(features, &deltas).log_odds();
-=======
-    let house = learned.model.score(&features);
->>>>>>> 8b381dd (Learning from people: journal of labels in the transaction of the act, a teacher behind it; MOVE, COPY and keywords are labels)
+    let house = learned.model.score(features);
     // What the words say against what is assumed of a letter without any.
     let mut weight = trust * softened(house.log_odds() - BASE);
     if !deltas.is_empty() {
         // What agency and account taught is of this house by nature, and scaled by how much it is.
-        let all = learned.model.score_with(&features, &deltas);
+        let all = learned.model.score_with(features, &deltas);
         weight += ground * softened(all.log_odds() - house.log_odds());
     }
     if weight > 0.0 {
