@@ -33,3 +33,12 @@ pub const LINK_TEXT_MAX: usize = 512;
 pub const ATTACHED_MAX: usize = 4 * 1024 * 1024;
 /// Entries of an archive that are looked at; a document has some fifty.
 pub const ENTRIES_MAX: usize = 2000;
+/// Octets of names of entries that are looked at, from their end: what a double click does stands there.
+pub const NAME_MAX: usize = 255;
+/// Octets that are unpacked from archives of one message: some ten milliseconds. A bomb is cut off here.
+pub const INFLATED_MAX: usize = 2 * 1024 * 1024;
+/// Layers of archives that are looked into. Who packs thrice hides something, or nobody will find it.
+pub const LAYERS_MAX: usize = 3;
+/// Octets of a PDF, as transferred, that are looked at from its beginning and from its end: what acts stands in its catalogue,
+/// at one of them.
+pub const PDF_MAX: usize = 128 * 1024;

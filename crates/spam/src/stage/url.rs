@@ -31,7 +31,7 @@ pub(crate) const STAGE: Stage = Stage {
         LINK_DEFANGED,
         LINK_PROGRAM,
         FORM_PASSWORD,
-        FORM_ELSEWHERE,
+        FORM_ATTACHED,
     ],
     reads: &[Own::Lists],
     examine,
@@ -55,7 +55,7 @@ const LINK_REDIRECTED: Rule = Rule::new("LINK_REDIRECTED", Family::Link, 0.4);
 const LINK_DEFANGED: Rule = Rule::new("LINK_DEFANGED", Family::Link, 0.3);
 const LINK_PROGRAM: Rule = Rule::new("LINK_PROGRAM", Family::Link, 1.2);
 const FORM_PASSWORD: Rule = Rule::new("FORM_PASSWORD", Family::Link, 1.4);
-const FORM_ELSEWHERE: Rule = Rule::new("FORM_ELSEWHERE", Family::Link, 0.4);
+const FORM_ATTACHED: Rule = Rule::new("FORM_ATTACHED", Family::Link, 0.8);
 
 /// Reports a rule unless it has reported.
 fn once(rule: &Rule, vi: String, en: String, out: &mut Findings) {
@@ -122,11 +122,12 @@ fn tricks(facts: &Facts<'_>, found: &extract::Found, out: &mut Findings) {
             out,
         );
     }
-    let foreign = found
-        .forms
-        .iter()
-        .find(|host| !is_allowed(host, facts) && !names::is_below(&host.ascii, "gov.vn"));
-    if let Some(host) = foreign {
+    let foreign = |host: &Host| !is_allowed(host, facts) && !names::is_below(&host.ascii, "gov.vn");
+    // In letters themselves newsletters search and vote by forms; who asks there for a password is none.
+    let mut forms = found.forms.iter();
+    if let Some((host, _)) =
+        forms.find(|(host, attached)| (found.password || *attached) && foreign(host))
+    {
         let host = defanged(&host.unicode);
         if found.password {
             once(
@@ -137,9 +138,9 @@ fn tricks(facts: &Facts<'_>, found: &extract::Found, out: &mut Findings) {
             );
         } else {
             once(
-                &FORM_ELSEWHERE,
-                format!("biểu mẫu trong thư gửi câu trả lời về {host}"),
-                format!("a form in the letter sends the answers to {host}"),
+                &FORM_ATTACHED,
+                format!("biểu mẫu trong tệp đính kèm gửi câu trả lời về {host}"),
+                format!("a form in an attached page sends the answers to {host}"),
                 out,
             );
         }

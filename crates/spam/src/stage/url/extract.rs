@@ -33,10 +33,12 @@ pub(crate) struct Found {
     pub(crate) defanged: Option<String>,
     /// A link that is a page or a program itself: the beginning of it.
     pub(crate) program: Option<String>,
-    /// Forms whose answers go to a host of the web.
-    pub(crate) forms: Vec<Host>,
+    /// Hosts of the web to which forms send what is typed in, and whether the form is in an attached page.
+    pub(crate) forms: Vec<(Host, bool)>,
     /// A field for a password.
     pub(crate) password: bool,
+    /// What is read is an attached page.
+    attached: bool,
     tried: usize,
 }
 
@@ -68,6 +70,7 @@ pub(crate) fn links(letter: &Letter<'_>) -> Vec<Link> {
 pub(crate) fn read(letter: &Letter<'_>) -> Found {
     let mut out = Found::default();
     for text in &letter.texts {
+        out.attached = text.part.file_name().is_some();
         if text.html {
             in_html(&text.text, &mut out);
         }
@@ -279,8 +282,8 @@ fn in_html(source: &str, out: &mut Found) {
         let Some(mut link) = target(&value) else {
             continue;
         };
-        if wanted == b"action" && out.forms.len() < FORMS_MAX && !out.forms.contains(&link.host) {
-            out.forms.push(link.host.clone());
+        if wanted == b"action" && out.forms.len() < FORMS_MAX {
+            out.forms.push((link.host.clone(), out.attached));
         }
         if name.eq_ignore_ascii_case(b"a") {
             link.shown = shown_host(source, end);
