@@ -49,6 +49,7 @@ pub(crate) fn scrub(config: &Config) -> Option<congvu_store::scrub::Settings> {
 pub(crate) fn guard(config: &Config) -> congvu_guard::Settings {
     congvu_guard::Settings {
         enabled: config.filter.enabled,
+        hostname: config.server.hostname.clone(),
     }
 }
 

@@ -6,8 +6,8 @@ use congvu_store::{AccountId, LedgerId, Read, Record};
 use crate::error::{Error, Result};
 use crate::name::fold;
 use crate::record::{
-    Account, AddressKey, Agency, AgencyCode, AgencyId, Domain, Entry, Group, GroupId, Meaning,
-    Policy, Target,
+    Account, AddressKey, Agency, AgencyCode, AgencyId, Domain, Entry, FilterPolicy, Group, GroupId,
+    Meaning, Policy, Target,
 };
 
 /// Deepest tree of agencies: ministry to hamlet are six levels; the bound only keeps a damaged tree from
@@ -59,6 +59,15 @@ pub fn policy<R: Read>(r: &R, id: AgencyId) -> Result<Policy> {
             sessions: below.sessions.or(above.policy.sessions),
             foreign_targets: below.foreign_targets.or(above.policy.foreign_targets),
             undelete_days: below.undelete_days.or(above.policy.undelete_days),
+        }))
+}
+
+/// What holds for the spam filter in an agency.
+pub fn filter<R: Read>(r: &R, id: AgencyId) -> Result<FilterPolicy> {
+    Ok(lineage(r, id)?
+        .iter()
+        .fold(FilterPolicy::default(), |below, above| {
+            below.below(&above.filter)
         }))
 }
 

@@ -13,8 +13,8 @@ use crate::edit::{agency, credential, domain, group, hold};
 use crate::error::Result;
 use crate::find::{self, PAGE};
 use crate::record::{
-    Account, AddressKey, Agency, AgencyId, Domain, Entry, Group, Held, Hold, Kind, MAIN, Meaning,
-    Policy, Reference, Referrer, Target,
+    Account, AddressKey, Agency, AgencyId, Domain, Entry, FilterPolicy, Group, Held, Hold, Kind,
+    MAIN, Meaning, Policy, Reference, Referrer, Target,
 };
 use crate::resolve::{operated, operators};
 use crate::retention;
@@ -67,6 +67,10 @@ pub struct AgencyView {
     pub policy: Policy,
     /// What holds here, inherited.
     pub effective_policy: Policy,
+    /// Own prescriptions for the spam filter.
+    pub filter: FilterPolicy,
+    /// What holds here for the spam filter, inherited; what is open is as the server's default.
+    pub effective_filter: FilterPolicy,
     /// Usage of everything in it and below.
     pub usage: Usage,
     /// Milliseconds since 1970.
@@ -89,6 +93,8 @@ pub fn agency_view<R: Read>(r: &R, agency: &Agency) -> Result<AgencyView> {
             undelete_days: Some(retention::days_of(r, agency.id)?),
             ..find::policy(r, agency.id)?
         },
+        filter: agency.filter.clone(),
+        effective_filter: find::filter(r, agency.id)?,
         usage: usage(r, agency.ledger)?,
         created: agency.created,
         agencies: agency::children(r, agency.id)?

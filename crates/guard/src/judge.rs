@@ -30,9 +30,9 @@ const WORDS_NAMED: usize = 8;
 /// What reception knows of a letter that is complete.
 #[derive(Debug, Clone)]
 pub struct Arrival {
-    /// Who connected.
-    pub client: IpAddr,
-    /// What the client called itself.
+    /// Who connected; `None` over LMTP, where only the server in front of us is known.
+    pub client: Option<IpAddr>,
+    /// What the client called itself; `None` over LMTP.
     pub helo: Option<String>,
     /// The client talked before its turn.
     pub early_talk: bool,
@@ -84,6 +84,16 @@ struct Own {
     taught: [Option<Arc<Delta>>; 2],
 }
 
+/// What one account has that others of its agency have not.
+#[derive(Debug, Default)]
+struct Private {
+    listings: Vec<Listing>,
+    correspondence: Correspondence,
+    advertisements_today: Option<u32>,
+    /// What the account's owner taught.
+    taught: Option<Arc<Delta>>,
+}
+
 /// Recipients who have the same facts of their own.
 #[derive(Debug)]
 struct Class {
@@ -128,65 +138,106 @@ impl Guard {
         if !self.settings().enabled || arrival.accounts.is_empty() {
             return None;
         }
+        let settings = self.settings();
         let mut common = common(arrival);
         common.model = Some(self.house());
-        let classes = self.own(arrival).await;
+        let (domains, classes) = self.classes(arrival).await;
+        common.policy.our_domains = domains;
+        common.policy.our_hosts = Arc::new(vec![settings.hostname.clone()]);
         let _ = (summary, glance);
-        Some(Gathered {
+        (!classes.is_empty()).then_some(Gathered {
             common,
             classes,
             refusable: arrival.refusable,
         })
     }
 
-    /// What agencies and accounts have of their own.
-    async fn own(&self, arrival: &Arrival) -> Vec<Class> {
+    /// Our domains; and the recipients in classes, first of all one for each agency that wants letters to be judged.
+    async fn classes(&self, arrival: &Arrival) -> (Arc<Vec<String>>, Vec<Class>) {
         let accounts = arrival.accounts.clone();
-        let agencies = self.store().read(move |r| by_agency(r, &accounts)).await;
-        let agencies = agencies.unwrap_or_else(|error| {
-            warn!(%error, "facts of agencies not known");
-            BTreeMap::from([(None, arrival.accounts.clone())])
+        let by_agency = self.store().read(move |r| by_agency(r, &accounts)).await;
+        let by_agency = by_agency.unwrap_or_else(|error| {
+            warn!(%error, "agencies not known, the filter's defaults hold");
+            BTreeMap::new()
         });
-        let of_agencies = agencies.iter().filter_map(|(agency, accounts)| {
-            let agency = (*agency)?;
-            Some(accounts.iter().map(move |account| (*account, agency)))
+        let members: Vec<(AccountId, AgencyId)> = by_agency
+            .iter()
+            .flat_map(|(agency, accounts)| accounts.iter().map(|account| (*account, *agency)))
+            .collect();
+        let agencies = by_agency.keys().copied().collect();
+        let (domains, wishes) = self.wishes(agencies).await.unwrap_or_else(|error| {
+            warn!(%error, "wishes of agencies not known, the filter's defaults hold");
+            Default::default()
         });
-        let members: Vec<_> = of_agencies.flatten().collect();
-        let taught = self.taught(&members).await;
-        let mut classes = Vec::new();
-        for (agency, accounts) in agencies {
-            let common = Own {
-                taught: [agency.and_then(|agency| taught.agency(agency)), None],
-                ..Own::default()
+        if wishes.is_empty() {
+            let everybody = Class {
+                own: Own::default(),
+                accounts: arrival.accounts.clone(),
             };
-            // Who taught something is a class alone.
-            let (alone, others): (Vec<_>, Vec<_>) = accounts
-                .into_iter()
-                .partition(|account| taught.account(*account).is_some());
-            for account in alone {
-                let mut own = common.clone();
-                own.taught[1] = taught.account(account);
-                classes.push(Class {
-                    own,
-                    accounts: vec![account],
-                });
-            }
-            if !others.is_empty() {
-                classes.push(Class {
-                    own: common,
-                    accounts: others,
-                });
+            return (domains, vec![everybody]);
+        }
+        let taught = self.taught(&members).await;
+        // What single accounts have of their own is filled here; who has nothing is judged with his agency.
+        let mut private: HashMap<AccountId, Private> = HashMap::new();
+        for (account, _) in &members {
+            if let Some(delta) = taught.account(*account) {
+                private.entry(*account).or_default().taught = Some(delta);
             }
         }
-        classes
+        let mut classes = Vec::new();
+        for ((agency, accounts), wishes) in by_agency.into_iter().zip(wishes) {
+            if !wishes.enabled {
+                continue;
+            }
+            let common = Own {
+                thresholds: wishes.thresholds,
+                protected: Arc::clone(&wishes.protected),
+                attachments: Arc::clone(&wishes.attachments),
+                taught: [taught.agency(agency), None],
+                ..Own::default()
+            };
+            classes.extend(split(common, accounts, &mut private));
+        }
+        (domains, classes)
     }
+}
+
+/// The accounts of an agency: each that has something private in a class of its own, the others together.
+fn split(
+    common: Own,
+    accounts: Vec<AccountId>,
+    private: &mut HashMap<AccountId, Private>,
+) -> Vec<Class> {
+    let (mut classes, mut others) = (Vec::new(), Vec::new());
+    for account in accounts {
+        let Some(private) = private.remove(&account) else {
+            others.push(account);
+            continue;
+        };
+        let mut own = common.clone();
+        own.listings.extend(private.listings);
+        own.correspondence = private.correspondence;
+        own.advertisements_today = private.advertisements_today;
+        own.taught[1] = private.taught;
+        classes.push(Class {
+            own,
+            accounts: vec![account],
+        });
+    }
+    if !others.is_empty() {
+        classes.push(Class {
+            own: common,
+            accounts: others,
+        });
+    }
+    classes
 }
 
 /// What holds for all recipients.
 fn common(arrival: &Arrival) -> Common {
     Common {
         connection: Connection {
-            ip: Some(arrival.client),
+            ip: arrival.client,
             helo: arrival.helo.clone(),
             early_talk: arrival.early_talk,
             tls: arrival.tls,
@@ -203,16 +254,16 @@ fn common(arrival: &Arrival) -> Common {
     }
 }
 
-/// Accounts by their agency; `None`: gone meanwhile.
+/// Accounts by their agency. Those that are gone meanwhile are in none.
 fn by_agency<R: Read>(
     r: &R,
     accounts: &[AccountId],
-) -> Result<BTreeMap<Option<AgencyId>, Vec<AccountId>>, congvu_store::Error> {
+) -> Result<BTreeMap<AgencyId, Vec<AccountId>>, congvu_store::Error> {
     let mut found: BTreeMap<_, Vec<AccountId>> = BTreeMap::new();
     for id in accounts {
-        let account = r.get::<Account>(id)?;
-        let agency = account.map(|account| account.agency);
-        found.entry(agency).or_default().push(*id);
+        if let Some(account) = r.get::<Account>(id)? {
+            found.entry(account.agency).or_default().push(*id);
+        }
     }
     Ok(found)
 }

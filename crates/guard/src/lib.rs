@@ -7,6 +7,7 @@
 
 mod judge;
 pub mod learn;
+mod policy;
 mod scope;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,6 +18,8 @@ use congvu_store::Store;
 pub use judge::{Arrival, Gathered, Glance, Ruling};
 pub use scope::Scope;
 
+use policy::Prescriptions;
+
 /// The filter of one server. Cheap to clone.
 #[derive(Clone)]
 pub struct Guard(Arc<Inner>);
@@ -25,6 +28,7 @@ struct Inner {
     directory: Directory,
     settings: RwLock<Arc<Settings>>,
     models: Arc<learn::Models>,
+    prescriptions: Prescriptions,
 }
 
 /// What an administrator sets for the filter of the whole house; what agencies set stands in the directory.
@@ -32,11 +36,16 @@ struct Inner {
 pub struct Settings {
     /// Whether letters from outside are judged at all.
     pub enabled: bool,
+    /// The server's name.
+    pub hostname: String,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { enabled: true }
+        Self {
+            enabled: true,
+            hostname: "localhost".to_owned(),
+        }
     }
 }
 
@@ -44,6 +53,7 @@ impl Guard {
     /// For one server.
     pub fn new(directory: Directory, settings: Settings) -> Self {
         Self(Arc::new(Inner {
+            prescriptions: Prescriptions::new(directory.store()),
             directory,
             settings: RwLock::new(Arc::new(settings)),
             models: Arc::default(),

@@ -55,9 +55,11 @@ pub(crate) async fn gather(
     if plan.local.is_empty() {
         return None;
     }
+    let direct = connection.kind == Kind::Mx;
+    let hello = connection.hello.as_ref().filter(|_| direct);
     let arrival = Arrival {
-        client: connection.peer.remote.ip().to_canonical(),
-        helo: connection.hello.as_ref().map(|hello| hello.name.clone()),
+        client: direct.then(|| connection.peer.remote.ip().to_canonical()),
+        helo: hello.map(|hello| hello.name.clone()),
         early_talk: false,
         tls: connection.tls.is_some(),
         login: Login::Nobody,
@@ -68,7 +70,7 @@ pub(crate) async fn gather(
             .map(|rcpt| rcpt.rcpt.to.clone())
             .collect(),
         accounts: plan.local.iter().map(|place| place.account).collect(),
-        refusable: connection.kind == Kind::Mx && plan.foreign.is_empty(),
+        refusable: direct && plan.foreign.is_empty(),
         at: transaction.at.seconds(),
         octets: read.draft.len(),
     };

@@ -7,6 +7,8 @@
 //! Decisions:
 //! - Bcc and Resent-Bcc are removed from submissions. RFC 6409 leaves it to the client, and most remove it; the few that
 //!   do not would show blind recipients to everybody. A copy that the client keeps itself is not touched.
+//! - What other filters said is removed from mail from outside, wherever it claims to come from: rules of mail clients
+//!   believe such fields, and every spammer can write them. Hardly anybody signs them.
 //! - Authentication-Results that carry our own name are removed wherever they come from: only we may
 //!   speak as ourselves (RFC 8601 section 5).
 
@@ -21,6 +23,8 @@ pub(crate) struct Treatment<'a> {
     pub hostname: &'a str,
     /// Add what is missing and drop Bcc: RFC 6409 section 8. For accounts and relay peers.
     pub complete: bool,
+    /// Drop what other filters said: mail from outside.
+    pub outside: bool,
     /// Domain of a Message-ID that we add.
     pub domain: &'a str,
     /// The message's id, for that Message-ID.
@@ -96,8 +100,31 @@ pub(crate) fn treat(block: &[u8], treatment: &Treatment<'_>) -> Header {
 fn dropped(field: &header::Field<'_>, treatment: &Treatment<'_>) -> bool {
     field.is("Return-Path")
         || (treatment.complete && (field.is("Bcc") || field.is("Resent-Bcc")))
+        || (treatment.outside && is_of_filter(field.name))
         || (field.is("Authentication-Results")
             && authserv_id(field.value).eq_ignore_ascii_case(treatment.hostname.as_bytes()))
+}
+
+/// Beginnings of the names of fields by which filters tell their verdict to mail clients, ours among them.
+const OF_FILTERS: [&str; 10] = [
+    "x-spam",
+    "x-bogosity",
+    "x-rspamd",
+    "x-dspam",
+    "x-antispam",
+    "x-anti-spam",
+    "x-microsoft-antispam",
+    "x-forefront-antispam",
+    "x-ms-exchange-organization-scl",
+    "x-congvu",
+];
+
+fn is_of_filter(name: &[u8]) -> bool {
+    let starts = |known: &&str| {
+        name.get(..known.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(known.as_bytes()))
+    };
+    OF_FILTERS.iter().any(starts)
 }
 
 fn add_missing(block: &[u8], treatment: &Treatment<'_>, out: &mut Vec<u8>) {
@@ -189,6 +216,7 @@ mod tests {
 
     fn treated(block: &str, complete: bool) -> Header {
         let treatment = Treatment {
+            outside: !complete,
             hostname: "mx.bo.test",
             complete,
             domain: "bo.test",
@@ -236,6 +264,17 @@ mod tests {
                 "From: a\r\n\r\n",
             );
         }
+    }
+
+    #[test]
+    fn other_filters_are_not_passed_on() {
+        check(
+            "X-Spam-Status: No,\r\n\tscore=-9\r\nFrom: a\r\nx-spam: n\r\nX-Rspamd-Score: 0\r\nX-Spammer: x\r\nX-Sp: y\r\n\r\n",
+            false,
+            "From: a\r\nX-Sp: y\r\n\r\n",
+        );
+        let kept = "Date: x\r\nMessage-ID: <1@b>\r\nFrom: a@b.test\r\nX-Spam-Flag: NO\r\n\r\n";
+        check(kept, true, kept);
     }
 
     #[test]
@@ -301,7 +340,7 @@ mod tests {
             ":",
             "From x Mon\r\n",
             "Authentication-Results: mx.bo.test; x\r\n",
-            "Authentication-Results: (",
+            "X-Spam-Status: No\r\n",
             "\"",
             "ế",
             "no field\r\n",
@@ -316,7 +355,10 @@ mod tests {
             let once = treated(&block, false).octets;
             // What was taken out must not come together again from the rest.
             for field in header::fields(&once) {
-                assert!(!field.is("Return-Path"), "{block:?}");
+                assert!(
+                    !field.is("Return-Path") && !field.is("X-Spam-Status"),
+                    "{block:?}"
+                );
                 let forged =
                     field.is("Authentication-Results") && authserv_id(field.value) == b"mx.bo.test";
                 assert!(!forged, "{block:?}");

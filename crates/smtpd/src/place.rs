@@ -10,7 +10,7 @@ use std::sync::Arc;
 use congvu_guard::Ruling;
 use congvu_message::Address;
 use congvu_smtp::ask::Kind;
-use congvu_spam::Verdict;
+use congvu_spam::{Judgement, Verdict};
 use congvu_store::queue::{NewEntry, NewRcpt, QueueId, QueueWrite};
 use congvu_store::trace::{Accepted, Event};
 use congvu_store::tx::Quota;
@@ -116,8 +116,9 @@ fn commit(tx: &mut Tx<'_>, letter: &Letter) -> Result<Placed, Refusal> {
         }
         let verdict = letter.verdict(place.account);
         let detail = place.detail.as_deref();
-        let mailbox = policy::mailbox_for(tx, place.account, detail, verdict)?;
         let judgement = letter.ruling.as_ref().map(|ruling| &ruling.judgement);
+        let label = judgement.and_then(Judgement::label);
+        let mailbox = policy::mailbox_for(tx, place.account, detail, verdict, label)?;
         let message = policy::marked(&letter.message, &mailbox, verdict, judgement);
         // The limits were weighed in `full`; from here on usage is only counted.
         let message = tx.append(mailbox.id, &letter.body, &message, Quota::Ignore)?;

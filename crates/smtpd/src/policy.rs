@@ -8,9 +8,10 @@
 //! By the filter's verdict: *labelled* goes where wanted mail goes, with the keyword `NghiNgo` (nghi ngờ: suspicious);
 //! *junk* goes into the mailbox with the special use `\Junk`, which is made if it is missing, with the keyword `$Junk`,
 //! by which Thunderbird and Apple Mail show it as junk and load no pictures. What borrows a name or hides where it leads
-//! has `$Phishing` besides (RFC 9051 section 2.3.2). Keywords set here are no label of a person: those come by STORE.
+//! has `$Phishing` besides (RFC 9051 section 2.3.2). Advertising that keeps the rules of Decree 91/2020 has the keyword
+//! `QuangCao` and goes into a mailbox `Quảng cáo`, if the account has one. Keywords set here are no label of a person: those come by STORE.
 
-use congvu_spam::{Family, Judgement, Verdict};
+use congvu_spam::{Family, Judgement, Label, Verdict};
 use congvu_store::{AccountId, Error, Mailbox, NewMessage, Read, Result, SpecialUse, Tx};
 
 /// Keyword of a suspicious letter among wanted ones: nghi ngờ.
@@ -41,18 +42,19 @@ pub(crate) fn mailbox<R: Read>(
     tx.mailbox_named(account, "INBOX")?.ok_or(Error::NoMailbox)
 }
 
-/// The mailbox by verdict.
+/// The mailbox by verdict and label.
 pub(crate) fn mailbox_for(
     tx: &mut Tx<'_>,
     account: AccountId,
     detail: Option<&str>,
     verdict: Verdict,
+    label: Option<Label>,
 ) -> Result<Mailbox> {
     if verdict >= Verdict::Junk {
-        junk(tx, account)
-    } else {
-        mailbox(tx, account, detail)
+        return junk(tx, account);
     }
+    // The name is given as a detail is: compared without case, no mailbox with a special use.
+    mailbox(tx, account, detail.or(label.map(Label::title)))
 }
 
 /// The mailbox for junk; made if the owner has none. If that cannot be, INBOX: a letter is never lost for want of one.
@@ -81,16 +83,16 @@ pub(crate) fn marked(
 ) -> NewMessage {
     let mut marked = message.clone();
     let mark = match verdict {
-        Verdict::Inbox => return marked,
-        Verdict::Labelled => SUSPICIOUS,
-        Verdict::Junk | Verdict::Quarantine | Verdict::Reject => JUNK,
+        Verdict::Inbox => None,
+        Verdict::Labelled => Some(SUSPICIOUS),
+        Verdict::Junk | Verdict::Quarantine | Verdict::Reject => Some(JUNK),
     };
-    if mailbox.keywords.len() + 2 > KEYWORDS_MOST {
-        return marked;
-    }
-    marked.keywords.push(mark.to_owned());
-    if judgement.is_some_and(is_phishing) {
-        marked.keywords.push(PHISHING.to_owned());
+    let phishing = mark.is_some() && judgement.is_some_and(is_phishing);
+    let label = judgement.and_then(Judgement::label).map(Label::keyword);
+    let marks = [mark, phishing.then_some(PHISHING), label];
+    if mailbox.keywords.len() + marks.len() <= KEYWORDS_MOST {
+        let marks = marks.into_iter().flatten().map(str::to_owned);
+        marked.keywords.extend(marks);
     }
     marked
 }

@@ -8,6 +8,7 @@ use congvu_store::trace::Judged;
 
 use crate::Shared;
 use crate::facts::{Connection, Sender};
+use crate::filter;
 use crate::header::Treatment;
 use crate::intake::{Arrived, Desk, Intake};
 use crate::rcpt::Accepted;
@@ -123,6 +124,7 @@ impl Transaction {
             },
             treatment: Treatment {
                 hostname: &settings.hostname,
+                outside: filter::watches(connection),
                 complete: connection.kind != Kind::Lmtp && connection.may_relay(),
                 domain: self
                     .sender

@@ -368,7 +368,7 @@ pub struct Policy {
 pub struct Protected {
     /// The name of an agency or a leader, as people write it.
     pub name: String,
-    /// Domains that may use it (and their subdomains).
+    /// Domains that may use it (and their subdomains); empty: [`Policy::our_domains`].
     pub domains: Vec<String>,
 }
 

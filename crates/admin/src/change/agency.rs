@@ -2,12 +2,12 @@
 
 use congvu_directory::edit::agency::{self, NewAgency};
 use congvu_directory::find;
-use congvu_directory::record::Policy;
+use congvu_directory::record::{Agency, FilterPolicy, Policy, ProtectedName, Threshold};
 use congvu_store::Tx;
 use serde::{Deserialize, Serialize};
 
 use super::agency_id;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A prescription of an agency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +63,41 @@ pub enum AgencyChange {
         /// For how many days deleted mail can be brought back.
         #[serde(default)]
         undelete_days: Option<Setting<u16>>,
+    },
+    /// Changes what is given of what it prescribes for the spam filter.
+    Filter {
+        /// Which.
+        code: String,
+        /// Whether letters from outside are judged.
+        enabled: Option<Setting<bool>>,
+        /// From which probability on they are marked.
+        labelled: Option<Setting<Threshold>>,
+        /// Put into Junk.
+        junk: Option<Setting<Threshold>>,
+        /// Held.
+        quarantine: Option<Setting<Threshold>>,
+        /// Refused.
+        reject: Option<Setting<Threshold>>,
+        /// For how many days held letters are kept.
+        quarantine_days: Option<Setting<u16>>,
+        /// Endings of attached files that may come in; empty: all.
+        attachments: Option<Setting<Vec<String>>>,
+    },
+    /// Protects a name: whoever bears it and writes from elsewhere is suspicious.
+    Protect {
+        /// Which.
+        code: String,
+        /// The name of an agency or a leader.
+        name: String,
+        /// Domains that may use it; none: all of this server.
+        domains: Vec<String>,
+    },
+    /// Protects a name no longer.
+    Unprotect {
+        /// Which.
+        code: String,
+        /// The name.
+        name: String,
     },
     /// Lets its accounts work again.
     Enable {
@@ -128,6 +163,25 @@ impl AgencyChange {
                     }
                 }
             }
+            Self::Filter { code, .. } => {
+                let found = find::agency(tx, code)?;
+                let filter = self.filter(found.filter);
+                agency::set_filter(tx, found.id, filter)?
+            }
+            Self::Protect {
+                code,
+                name,
+                domains,
+            } => protect(tx, code, name, domains)?,
+            Self::Unprotect { code, name } => {
+                let mut found = find::agency(tx, code)?;
+                let before = found.filter.protected.len();
+                found.filter.protected.retain(|one| !same(&one.name, name));
+                if found.filter.protected.len() == before {
+                    return Err(Error::Missing("protected name", name.clone()));
+                }
+                agency::set_filter(tx, found.id, found.filter)?
+            }
             Self::Enable { code } => {
                 let id = find::agency(tx, code)?.id;
                 agency::set_enabled(tx, id, true)?
@@ -143,4 +197,61 @@ impl AgencyChange {
         };
         Ok(changed.code)
     }
+
+    /// The prescriptions for the filter with what is given changed.
+    fn filter(&self, mut filter: FilterPolicy) -> FilterPolicy {
+        let Self::Filter {
+            enabled,
+            labelled,
+            junk,
+            quarantine,
+            reject,
+            quarantine_days,
+            attachments,
+            ..
+        } = self
+        else {
+            return filter;
+        };
+        let set = |field: &mut Option<Threshold>, setting: &Option<Setting<Threshold>>| {
+            if let Some(setting) = setting {
+                *field = setting.value();
+            }
+        };
+        set(&mut filter.labelled, labelled);
+        set(&mut filter.junk, junk);
+        set(&mut filter.quarantine, quarantine);
+        set(&mut filter.reject, reject);
+        if let Some(enabled) = enabled {
+            filter.enabled = enabled.value();
+        }
+        if let Some(days) = quarantine_days {
+            filter.quarantine_days = days.value();
+        }
+        if let Some(endings) = attachments {
+            filter.attachments = match endings {
+                Setting::Inherit => None,
+                Setting::Is(endings) => Some(endings.clone()),
+            };
+        }
+        filter
+    }
+}
+
+fn protect(tx: &mut Tx<'_>, code: &str, name: &str, domains: &[String]) -> Result<Agency> {
+    let mut found = find::agency(tx, code)?;
+    let name = name.trim().to_owned();
+    let domain = |text: &String| {
+        let domain = congvu_message::address::domain_to_ascii(text);
+        domain.map_err(|error| Error::Invalid(format!("{text}: {error}")))
+    };
+    let domains = domains.iter().map(domain).collect::<Result<_>>()?;
+    // Said again, it replaces what was said before.
+    found.filter.protected.retain(|one| !same(&one.name, &name));
+    found.filter.protected.push(ProtectedName { name, domains });
+    Ok(agency::set_filter(tx, found.id, found.filter)?)
+}
+
+fn same(a: &str, b: &str) -> bool {
+    a.to_lowercase() == b.trim().to_lowercase()
 }

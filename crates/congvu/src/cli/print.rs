@@ -6,6 +6,7 @@ use std::io::Write as _;
 use congvu_admin::reply::{Done, ImportView, OperatorsView, StatusView};
 use congvu_admin::trace::Life;
 use congvu_admin::{Refusal, Reply};
+use congvu_directory::record::{FilterPolicy, ProtectedName};
 use congvu_directory::view::{
     AccountDetail, AccountView, AgencyView, AliasView, DomainView, GroupView, Usage,
 };
@@ -209,6 +210,9 @@ impl Output {
             .line("sessions", sessions.unwrap_or_default())
             .line("foreign targets", foreign.unwrap_or_default())
             .line("deleted mail kept", days.unwrap_or_default())
+            .line("spam filter", filter(&agency.effective_filter))
+            .line("attachments", attachments(&agency.effective_filter))
+            .list("protected names", &protected(&agency.effective_filter))
             .list("agencies", &agency.agencies)
             .line("created", self.time(agency.created));
         quota(sheet, &agency.usage).text()
@@ -537,4 +541,38 @@ fn import(view: &ImportView) -> String {
         table.row(vec![account.address.clone(), shown.unwrap_or_default()]);
     }
     format!("{table}{} accounts created\n", view.accounts.len())
+}
+
+/// What holds for the spam filter, where somebody set it.
+fn filter(policy: &FilterPolicy) -> String {
+    if policy.enabled == Some(false) {
+        return "off".to_owned();
+    }
+    let mut said: Vec<String> = policy
+        .thresholds()
+        .iter()
+        .filter_map(|(name, value)| Some(format!("{name} from {}", (*value)?)))
+        .collect();
+    if let Some(days) = policy.quarantine_days {
+        said.push(format!("held letters kept {days} days"));
+    }
+    said.join(", ")
+}
+
+fn attachments(policy: &FilterPolicy) -> String {
+    match policy.attachments.as_deref() {
+        None | Some([]) => String::new(),
+        Some(endings) => format!("only {}", endings.join(", ")),
+    }
+}
+
+fn protected(policy: &FilterPolicy) -> Vec<String> {
+    let name = |one: &ProtectedName| {
+        if one.domains.is_empty() {
+            one.name.clone()
+        } else {
+            format!("{} ({})", one.name, one.domains.join(", "))
+        }
+    };
+    policy.protected.iter().map(name).collect()
 }

@@ -229,10 +229,18 @@ impl Teller<'_> {
                 id.unwrap_or_default()
             ));
             if let Some(judged) = &letter.judged {
+                let verdict = match judged.verdict.as_str() {
+                    "inbox" => self.say("inbox", "thư thường"),
+                    "labelled" => self.say("labelled as suspicious", "đánh dấu nghi ngờ"),
+                    "junk" => self.say("junk", "thư rác"),
+                    "quarantine" => self.say("quarantine", "giữ lại chờ duyệt"),
+                    "reject" => self.say("rejected", "từ chối"),
+                    other => other,
+                };
+                let colon = if judged.reasons.is_empty() { "" } else { ": " };
                 self.line(&format!(
-                    "  {} {} ({}.{}%): {}",
+                    "  {} {verdict} ({}.{}%){colon}{}",
                     self.say("filter:", "bộ lọc:"),
-                    judged.verdict,
                     judged.unwanted / 10,
                     judged.unwanted % 10,
                     judged.reasons.join(", ")

@@ -6,7 +6,9 @@ use super::{REWRITES, new_ledger, recharge, touch};
 use crate::error::{Error, Result};
 use crate::find;
 use crate::name::{self, fold};
-use crate::record::{Account, Agency, AgencyCode, AgencyId, Child, Held, Policy, Within};
+use crate::record::{
+    Account, Agency, AgencyCode, AgencyId, Child, FilterPolicy, Held, Policy, Within, filter,
+};
 use crate::retention;
 
 /// A new agency.
@@ -49,6 +51,7 @@ pub fn create(tx: &mut Tx<'_>, new: &NewAgency) -> Result<Agency> {
         enabled: true,
         policy: new.policy,
         created: tx.now(),
+        filter: FilterPolicy::default(),
     };
     tx.put(&agency)?;
     if let Some(parent) = agency.parent {
@@ -106,6 +109,77 @@ pub fn set_policy(tx: &mut Tx<'_>, id: AgencyId, policy: Policy) -> Result<Agenc
     tx.put(&agency)?;
     touch(tx);
     Ok(agency)
+}
+
+/// Changes the prescriptions for the spam filter. What holds then must be in order: a letter is marked before it goes
+/// into Junk, held before it is refused.
+pub fn set_filter(tx: &mut Tx<'_>, id: AgencyId, filter: FilterPolicy) -> Result<Agency> {
+    check_filter(&filter)?;
+    let mut agency = find::agency_by_id(tx, id)?;
+    agency.filter = filter;
+    tx.put(&agency)?;
+    let effective = find::filter(tx, id)?;
+    let set = effective.thresholds();
+    let mut set = set
+        .iter()
+        .filter_map(|(name, value)| Some((*name, (*value)?)))
+        .peekable();
+    while let (Some((mild, low)), Some((hard, high))) = (set.next(), set.peek().copied()) {
+        if low > high {
+            return Err(Error::Invalid(format!(
+                "{mild} begins at {low}, above {hard} at {high}; give probabilities in the order labelled, junk, \
+                 quarantine, reject"
+            )));
+        }
+    }
+    touch(tx);
+    Ok(agency)
+}
+
+fn check_filter(policy: &FilterPolicy) -> Result<()> {
+    let invalid = |text: String| Err(Error::Invalid(text));
+    if policy
+        .quarantine_days
+        .is_some_and(|days| days == 0 || days > filter::QUARANTINE_DAYS_MOST)
+    {
+        let most = filter::QUARANTINE_DAYS_MOST;
+        return invalid(format!("held letters can be kept for 1 to {most} days"));
+    }
+    let endings = policy.attachments.as_deref().unwrap_or_default();
+    if endings.len() > filter::ENDINGS_MOST {
+        let most = filter::ENDINGS_MOST;
+        return invalid(format!("at most {most} endings of files can be listed"));
+    }
+    let fits = |ending: &&String| {
+        (1..=filter::ENDING_OCTETS).contains(&ending.len())
+            && ending
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    };
+    if let Some(wrong) = endings.iter().find(|ending| !fits(ending)) {
+        return invalid(format!(
+            "{wrong:?} is no ending of a file name; give letters and digits without a dot, as pdf"
+        ));
+    }
+    if policy.protected.len() > filter::NAMES_MOST {
+        let most = filter::NAMES_MOST;
+        return invalid(format!("an agency can protect at most {most} names"));
+    }
+    for name in &policy.protected {
+        let shown = &name.name;
+        // A name of two letters would be found in half of all names.
+        if shown.chars().count() < 4 || shown.len() > filter::NAME_OCTETS {
+            return invalid(format!(
+                "{shown:?} cannot be protected; give a name of at least 4 letters and at most {} octets",
+                filter::NAME_OCTETS
+            ));
+        }
+        if name.domains.len() > filter::NAME_DOMAINS_MOST {
+            let most = filter::NAME_DOMAINS_MOST;
+            return invalid(format!("at most {most} domains may bear a protected name"));
+        }
+    }
+    Ok(())
 }
 
 /// Enables or disables it with everything below.

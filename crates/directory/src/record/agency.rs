@@ -3,6 +3,7 @@
 use congvu_store::{LedgerId, Record, Table, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::filter::FilterPolicy;
 use super::{id, pack, unpack};
 
 id!(/// An agency, for ever: never reused, not changed by renames.
@@ -41,6 +42,37 @@ pub struct Agency {
     pub policy: Policy,
     /// When it was created.
     pub created: Timestamp,
+    /// Prescriptions for the spam filter, inherited downward.
+    pub filter: FilterPolicy,
+}
+
+/// An agency as version 2 had it.
+#[derive(Serialize, Deserialize)]
+pub(super) struct AgencyV2 {
+    pub(super) id: AgencyId,
+    pub(super) parent: Option<AgencyId>,
+    pub(super) code: String,
+    pub(super) name: String,
+    pub(super) ledger: LedgerId,
+    pub(super) enabled: bool,
+    pub(super) policy: Policy,
+    pub(super) created: Timestamp,
+}
+
+impl From<AgencyV2> for Agency {
+    fn from(old: AgencyV2) -> Self {
+        Self {
+            id: old.id,
+            parent: old.parent,
+            code: old.code,
+            name: old.name,
+            ledger: old.ledger,
+            enabled: old.enabled,
+            policy: old.policy,
+            created: old.created,
+            filter: FilterPolicy::default(),
+        }
+    }
 }
 
 /// Prescriptions as version 1 had them.
@@ -78,6 +110,7 @@ impl From<AgencyV1> for Agency {
                 undelete_days: None,
             },
             created: old.created,
+            filter: FilterPolicy::default(),
         }
     }
 }
@@ -92,12 +125,13 @@ impl Record for Agency {
         key.0.to_be_bytes().to_vec()
     }
     fn encode(&self) -> Vec<u8> {
-        pack(2, self)
+        pack(3, self)
     }
     fn decode(_key: &[u8], value: &[u8]) -> congvu_store::Result<Self> {
-        if value.first() == Some(&1) {
-            return unpack::<AgencyV1>("agency", 1, value).map(Self::from);
+        match value.first() {
+            Some(1) => unpack::<AgencyV1>("agency", 1, value).map(Self::from),
+            Some(2) => unpack::<AgencyV2>("agency", 2, value).map(Self::from),
+            _ => unpack("agency", 3, value),
         }
-        unpack("agency", 2, value)
     }
 }

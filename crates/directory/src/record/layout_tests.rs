@@ -55,6 +55,17 @@ fn octets_are_those_of_the_newest_versions() {
             enabled: true,
             policy,
             created: at,
+            filter: FilterPolicy {
+                enabled: Some(true),
+                junk: Threshold::new(0.9),
+                reject: Some(Threshold::NEVER),
+                attachments: Some(vec!["pdf".into()]),
+                protected: vec![ProtectedName {
+                    name: "Xã".into(),
+                    domains: vec!["xa.test".into()],
+                }],
+                ..FilterPolicy::default()
+            },
         },
         all,
     );
@@ -256,5 +267,15 @@ fn an_agency_of_version_1_is_read() {
             undelete_days: None,
         }
     );
+    assert_eq!(agency.created, Timestamp(1_000));
+}
+
+/// They had none for the filter.
+#[test]
+fn an_agency_of_version_2_is_read() {
+    let old = b"\x02\x05\x01\x01\x03H29\x03X\xc3\xa3\x06\x01\x01\x09\x01\x00\x01\x90\x03\xd0\x0f";
+    let agency = Agency::decode(&[], old).unwrap();
+    assert_eq!(agency.policy.undelete_days, Some(400));
+    assert_eq!(agency.filter, FilterPolicy::default());
     assert_eq!(agency.created, Timestamp(1_000));
 }

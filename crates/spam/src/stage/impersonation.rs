@@ -91,8 +91,9 @@ fn named(facts: &Facts<'_>, display: &str, domain: &str, out: &mut Findings) {
     let folded = Name::new(display);
     let borrowed = facts.policy.protected.iter().find(|protected| {
         let mut domains = protected.domains.iter();
-        !domains.any(|own| is_below(domain, &own.to_ascii_lowercase()))
-            && folded.contains(&Name::new(&protected.name))
+        let may = domains.any(|own| is_below(domain, &own.to_ascii_lowercase()))
+            || (protected.domains.is_empty() && is_ours(facts, domain));
+        !may && folded.contains(&Name::new(&protected.name))
     });
     let from = shown(domain);
     if let Some(protected) = borrowed {

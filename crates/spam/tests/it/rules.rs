@@ -322,9 +322,9 @@ fn fact(facts: &mut Facts<'_>, line: &str) -> Option<()> {
         "advertisements-today" => standing.advertisements_today = Some(next()?.parse().ok()?),
         "our-domain" => Arc::make_mut(&mut policy.our_domains).push(next()?),
         "our-host" => Arc::make_mut(&mut policy.our_hosts).push(next()?),
-        // protected DOMAIN the name as people write it
+        // protected DOMAIN the name as people write it; "-": for all of our domains
         "protected" => Arc::make_mut(&mut policy.protected).push(Protected {
-            domains: vec![next()?],
+            domains: Some(next()?).filter(|one| one != "-").into_iter().collect(),
             name: words.collect::<Vec<_>>().join(" "),
         }),
         "attachments" => Arc::make_mut(&mut policy.attachments).extend(words.map(str::to_owned)),
