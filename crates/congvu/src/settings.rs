@@ -50,6 +50,7 @@ pub(crate) fn guard(config: &Config) -> congvu_guard::Settings {
     congvu_guard::Settings {
         enabled: config.filter.enabled,
         hostname: config.server.hostname.clone(),
+        official_hosts: std::sync::Arc::new(config.filter.official_hosts.clone()),
     }
 }
 

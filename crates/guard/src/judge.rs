@@ -135,11 +135,13 @@ impl Guard {
         summary: &Summary,
         glance: &Glance,
     ) -> Option<Gathered> {
-        if !self.settings().enabled || arrival.accounts.is_empty() {
+        let settings = self.settings();
+        if !settings.enabled || arrival.accounts.is_empty() {
             return None;
         }
         let settings = self.settings();
         let mut common = common(arrival);
+        common.policy.genuine = Arc::clone(&settings.official_hosts);
         common.model = Some(self.house());
         let (domains, classes) = self.classes(arrival).await;
         common.policy.our_domains = domains;

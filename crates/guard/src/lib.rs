@@ -38,6 +38,9 @@ pub struct Settings {
     pub enabled: bool,
     /// The server's name.
     pub hostname: String,
+    /// Hosts of agencies and banks beyond those that the filter knows ([`congvu_spam::facts::Policy::genuine`]), as
+    /// A-labels in lower case.
+    pub official_hosts: Arc<Vec<String>>,
 }
 
 impl Default for Settings {
@@ -45,6 +48,7 @@ impl Default for Settings {
         Self {
             enabled: true,
             hostname: "localhost".to_owned(),
+            official_hosts: Arc::default(),
         }
     }
 }

@@ -357,6 +357,9 @@ pub struct Policy {
     pub our_domains: Arc<Vec<String>>,
     /// Host names of this house's servers.
     pub our_hosts: Arc<Vec<String>>,
+    /// Hosts of agencies, banks and partners beyond those the filter knows, as A-labels in lower case: they are what they
+    /// say, and hosts that look like them are not. Everything below them counts too.
+    pub genuine: Arc<Vec<String>>,
     /// Names of agencies and leaders that outsiders like to borrow.
     pub protected: Arc<Vec<Protected>>,
     /// File name endings that may come in; empty: all that no rule speaks against.

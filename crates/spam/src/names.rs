@@ -66,23 +66,53 @@ impl Name {
 
 /// What a host name looks like without being it.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Likeness {
+pub(crate) enum Likeness<'a> {
     /// Almost or exactly the name of this host, under other letters or another ending.
-    LooksLike(&'static str),
+    LooksLike(&'a str),
     /// The name of this host stands in it.
-    Borrows(&'static str),
+    Borrows(&'a str),
 }
 
 /// A registered name that may be imitated.
-struct Mark {
+struct Mark<'a> {
     skeleton: String,
-    name: &'static str,
-    host: &'static str,
+    name: &'a str,
+    host: &'a str,
+}
+
+impl<'a> Mark<'a> {
+    /// Of a host; `None` if its name is too short to mean anything elsewhere.
+    fn of(host: &'a str) -> Option<Self> {
+        let name = registered_name(host);
+        (name.len() >= NAME_MIN).then(|| Self {
+            skeleton: skeleton(name),
+            name,
+            host,
+        })
+    }
+
+    /// Almost or exactly this name, as a skeleton.
+    fn is_like(&self, own: &str) -> bool {
+        let allowed = match self.name.len() {
+            TWO_OFF_MIN.. => 2,
+            ONE_OFF_MIN.. => 1,
+            _ => 0,
+        };
+        own == self.skeleton || (allowed > 0 && is_near(own, &self.skeleton, allowed))
+    }
+
+    /// This name among the labels of a host, as skeletons; longer ones within them too.
+    fn is_in(&self, labels: &[String]) -> bool {
+        let long = self.name.len() >= INSIDE_MIN;
+        labels.iter().any(|label| {
+            *label == self.skeleton || (long && label.contains(self.skeleton.as_str()))
+        })
+    }
 }
 
 struct Book {
     bodies: Vec<Body>,
-    marks: Vec<Mark>,
+    marks: Vec<Mark<'static>>,
     real: Vec<&'static str>,
     short: Vec<&'static str>,
     redirect: Vec<&'static str>,
@@ -122,13 +152,10 @@ fn read(text: &'static str) -> Book {
         }
     }
     for &host in book.bodies.iter().flat_map(|body| &body.hosts) {
-        let name = registered_name(host);
-        if name.len() >= NAME_MIN && !book.marks.iter().any(|mark| mark.name == name) {
-            book.marks.push(Mark {
-                skeleton: skeleton(name),
-                name,
-                host,
-            });
+        if let Some(mark) = Mark::of(host)
+            && !book.marks.iter().any(|other| other.name == mark.name)
+        {
+            book.marks.push(mark);
         }
     }
     book
@@ -219,33 +246,21 @@ fn skeleton(label: &str) -> String {
     plain.replace("rn", "m").replace("vv", "w")
 }
 
-/// Which agency or bank a host (in U-labels) imitates; `None` for genuine ones.
-pub(crate) fn likeness(host: &str) -> Option<Likeness> {
-    if is_genuine(host) {
+/// Which agency or bank a host (in U-labels) imitates, those that the house adds (`more`) included; `None` for genuine ones.
+pub(crate) fn likeness<'a>(host: &str, more: &'a [String]) -> Option<Likeness<'a>> {
+    if is_genuine(host) || more.iter().any(|own| is_below(host, own)) {
         return None;
     }
+    let added: Vec<Mark<'a>> = more.iter().filter_map(|host| Mark::of(host)).collect();
+    let marks = || BOOK.marks.iter().chain(&added);
     let own = skeleton(registered_name(host));
-    for mark in &BOOK.marks {
-        let allowed = match mark.name.len() {
-            TWO_OFF_MIN.. => 2,
-            ONE_OFF_MIN.. => 1,
-            _ => 0,
-        };
-        if own == mark.skeleton || (allowed > 0 && is_near(&own, &mark.skeleton, allowed)) {
-            return Some(Likeness::LooksLike(mark.host));
-        }
+    if let Some(mark) = marks().find(|mark| mark.is_like(&own)) {
+        return Some(Likeness::LooksLike(mark.host));
     }
     let labels: Vec<String> = host.split(['.', '-']).map(skeleton).collect();
-    for mark in &BOOK.marks {
-        let long = mark.name.len() >= INSIDE_MIN;
-        let inside = |label: &String| {
-            *label == mark.skeleton || (long && label.contains(mark.skeleton.as_str()))
-        };
-        if labels.iter().any(inside) {
-            return Some(Likeness::Borrows(mark.host));
-        }
-    }
-    None
+    marks()
+        .find(|mark| mark.is_in(&labels))
+        .map(|mark| Likeness::Borrows(mark.host))
 }
 
 /// Whether at most `most` letters were added, left out, changed or swapped with a neighbour.
@@ -425,8 +440,65 @@ mod tests {
         assert!(bodies.iter().all(|body| !body.hosts.is_empty()));
         for host in bodies.iter().flat_map(|body| &body.hosts) {
             assert_eq!(&Host::read(host).unwrap().ascii, host);
-            assert_eq!((likeness(host), state_word(host)), (None, None), "{host}");
+            assert_eq!(
+                (likeness(host, &[]), state_word(host)),
+                (None, None),
+                "{host}"
+            );
         }
+    }
+
+    #[test]
+    fn the_book_is_in_order() {
+        let mut last = String::new();
+        let mut kind_before = "";
+        let mut kinds = Vec::new();
+        let mut seen = std::collections::HashSet::new();
+        for line in include_str!("../data/names.txt").lines() {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let mut columns = line.split('|').map(str::trim);
+            let kind = columns.next().unwrap();
+            let hosts: Vec<&str> = columns.next().unwrap().split_whitespace().collect();
+            let names = columns.next().unwrap_or_default();
+            assert_eq!(columns.next(), None, "{line}");
+            assert!(!hosts.is_empty(), "{line}");
+            for host in &hosts {
+                assert!(seen.insert((*host).to_owned()), "twice: {host}");
+                assert_eq!(Host::read(host).unwrap().ascii, *host);
+            }
+            for name in names
+                .split(';')
+                .map(str::trim)
+                .filter(|name| !name.is_empty())
+            {
+                assert!(seen.insert(name.to_owned()), "twice: {name}");
+            }
+            if kind != kind_before {
+                assert!(!kinds.contains(&kind), "{kind} stands in two places");
+                kinds.push(kind);
+                last.clear();
+            }
+            assert!(last.as_str() < hosts[0], "{line}: not in order");
+            last = hosts[0].to_owned();
+            kind_before = kind;
+        }
+    }
+
+    #[test]
+    fn the_house_adds_hosts() {
+        let more = ["hocviencanbo.edu.vn".to_owned()];
+        assert_eq!(likeness("lms.hocviencanbo.edu.vn", &more), None);
+        assert_eq!(
+            likeness("hocviencanb0.com", &more),
+            Some(Likeness::LooksLike("hocviencanbo.edu.vn"))
+        );
+        assert_eq!(
+            likeness("login.hocviencanbo-edu.example", &more),
+            Some(Likeness::Borrows("hocviencanbo.edu.vn"))
+        );
+        assert_eq!(likeness("hocviencanb0.com", &[]), None);
     }
 
     #[test]
@@ -441,11 +513,11 @@ mod tests {
             "vietcobmank.com",
         ] {
             let looks = Some(Likeness::LooksLike("vietcombank.com.vn"));
-            assert_eq!(likeness(host), looks, "{host}");
+            assert_eq!(likeness(host, &[]), looks, "{host}");
         }
         for host in ["vietcombank.login.example", "vietcombank-khuyenmai.example"] {
             let borrows = Some(Likeness::Borrows("vietcombank.com.vn"));
-            assert_eq!(likeness(host), borrows, "{host}");
+            assert_eq!(likeness(host, &[]), borrows, "{host}");
         }
         for host in [
             "vietcombank.com.vn",
@@ -459,7 +531,7 @@ mod tests {
             "example.com",
             "",
         ] {
-            assert_eq!(likeness(host), None, "{host}");
+            assert_eq!(likeness(host, &[]), None, "{host}");
         }
     }
 

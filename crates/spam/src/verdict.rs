@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use congvu_message::compose::push_field;
 
 use crate::evidence::{Evidence, Family};
-use crate::facts::{Facts, Login};
+use crate::facts::{Correspondence, Facts, Login};
 use crate::stage::advertising::AD_LABELLED;
 use crate::statistics::words::Word;
 
@@ -141,7 +141,18 @@ impl Judgement {
         if self.families().len() < 2 {
             most = Verdict::Junk;
         }
+        if is_trusted(facts) && !self.is_doubtful_without_text(thresholds.labelled) {
+            most = Verdict::Labelled;
+        }
         reached.min(most)
+    }
+
+    /// Whether the message would be doubtful if its links and the look of its text were not looked at.
+    fn is_doubtful_without_text(&self, threshold: f32) -> bool {
+        let of_text = |family| matches!(family, Family::Link | Family::Structure | Family::Policy);
+        let text = self.evidence.iter().filter(|found| of_text(found.family));
+        let text: f32 = text.map(|found| found.weight.max(0.0)).sum();
+        sigmoid(self.log_odds - text) >= threshold
     }
 
     /// The label that the message bears, whatever the verdict.
@@ -188,6 +199,16 @@ impl Judgement {
         push_field(&mut field, "X-Spam-Status", &value);
         field
     }
+}
+
+/// Agencies that proved who they are, and people to whom the recipient wrote: what their text looks like and where it links to
+/// may be odd, but does not alone put it into Junk.
+fn is_trusted(facts: &Facts<'_>) -> bool {
+    matches!(facts.connection.login, Login::Agency(_))
+        || matches!(
+            facts.standing.correspondence,
+            Correspondence::Answer | Correspondence::WroteTo { .. }
+        )
 }
 
 /// A word as it may stand in an unstructured field, without blanks: as it is, or encoded (RFC 2047 section 4.2).
@@ -296,7 +317,14 @@ mod tests {
             &[(Statistics, 30.0), (Header, 0.8), (Header, -0.8)],
             Verdict::Junk,
         );
-        let agency = Login::Agency("so.example".to_owned());
+        // Links and text alone do not put the mail of an agency into Junk, together with something else they do.
+        let agency = || Login::Agency("so.example".to_owned());
+        let text = [(Family::Link, 6.0), (Family::Structure, 4.0)];
+        check(agency(), 2.0, &text, Verdict::Labelled);
+        check(nobody(), 2.0, &text, Verdict::Quarantine);
+        let more = [text.as_slice(), &[(Family::Attachment, 1.5)]].concat();
+        check(agency(), 2.0, &more, Verdict::Quarantine);
+        let agency = agency();
         check(
             agency,
             0.999,

@@ -202,6 +202,7 @@ pub(crate) struct Trace {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Filter {
     pub(crate) enabled: bool,
+    pub(crate) official_hosts: Vec<String>,
 }
 
 /// Where mail of some domains goes.

@@ -240,6 +240,7 @@ fn filter(section: &mut Section<'_>) -> Filter {
     let own = congvu_guard::Settings::default();
     Filter {
         enabled: section.get("enabled", value::boolean, own.enabled),
+        official_hosts: section.list("official-hosts", value::hostname, Vec::new()),
     }
 }
 

@@ -52,9 +52,10 @@ fn examine(facts: &Facts<'_>, out: &mut Findings) {
                 other_address(name, &domain, out);
             }
         }
-        if let Some(names::Likeness::LooksLike(genuine)) =
-            names::likeness(&congvu_message::address::domain_to_unicode(&domain))
-            && !is_ours(facts, &domain)
+        if let Some(names::Likeness::LooksLike(genuine)) = names::likeness(
+            &congvu_message::address::domain_to_unicode(&domain),
+            &facts.policy.genuine,
+        ) && !is_ours(facts, &domain)
         {
             let (from, genuine) = (shown(&domain), shown(genuine));
             once(

@@ -75,14 +75,14 @@ fn examine(facts: &Facts<'_>, out: &mut Findings) {
             && !is_allowed(through, facts)
         {
             redirected(link, through, out);
-            host(through, out);
+            host(through, facts, out);
         }
         if is_allowed(&link.host, facts) {
             continue;
         }
         text(link, out);
         disguise(link, out);
-        host(&link.host, out);
+        host(&link.host, facts, out);
     }
     tricks(facts, &found, out);
 }
@@ -168,7 +168,11 @@ fn listed(facts: &Facts<'_>, out: &mut Findings) {
 
 fn is_allowed(host: &Host, facts: &Facts<'_>) -> bool {
     let policy = &facts.policy;
-    let mut ours = policy.our_domains.iter().chain(policy.our_hosts.iter());
+    let mut ours = policy
+        .our_domains
+        .iter()
+        .chain(policy.our_hosts.iter())
+        .chain(policy.genuine.iter());
     let mut listings = facts.standing.listings.iter();
     ours.any(|own| names::is_below(&host.ascii, own))
         || listings.any(|listing| {
@@ -233,12 +237,12 @@ fn disguise(link: &Link, out: &mut Findings) {
     }
 }
 
-fn host(host: &Host, out: &mut Findings) {
+fn host(host: &Host, facts: &Facts<'_>, out: &mut Findings) {
     if host.address.is_some() {
         return;
     }
     let name = defanged(&host.unicode);
-    match names::likeness(&host.unicode) {
+    match names::likeness(&host.unicode, &facts.policy.genuine) {
         Some(Likeness::LooksLike(genuine)) => {
             let genuine = defanged(genuine);
             once(

@@ -27,7 +27,7 @@ use congvu_spam::statistics::{Class, Model, Rate, features};
 use congvu_spam::{Judgement, Letter, judge, stage};
 
 /// One case.
-struct Case {
+pub(crate) struct Case {
     place: String,
     facts: Vec<String>,
     expect: Vec<String>,
@@ -37,6 +37,12 @@ struct Case {
     reasons: Vec<(String, String)>,
     taught: Vec<(Class, u32, String)>,
     message: Vec<u8>,
+}
+
+impl Case {
+    pub(crate) fn message(&self) -> &[u8] {
+        &self.message
+    }
 }
 
 #[test]
@@ -59,7 +65,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/filter")
 }
 
-fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder())
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -321,6 +327,7 @@ fn fact(facts: &mut Facts<'_>, line: &str) -> Option<()> {
         }
         "advertisements-today" => standing.advertisements_today = Some(next()?.parse().ok()?),
         "our-domain" => Arc::make_mut(&mut policy.our_domains).push(next()?),
+        "genuine" => Arc::make_mut(&mut policy.genuine).push(next()?),
         "our-host" => Arc::make_mut(&mut policy.our_hosts).push(next()?),
         // protected DOMAIN the name as people write it; "-": for all of our domains
         "protected" => Arc::make_mut(&mut policy.protected).push(Protected {
