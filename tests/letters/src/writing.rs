@@ -42,6 +42,11 @@ impl Form {
         }
     }
 
+    /// A text in this form. The seed decides what is left to chance.
+    pub fn write(self, text: &str, seed: u64) -> String {
+        write(text, self, &mut Random::new(&[seed]))
+    }
+
     /// The form of that name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|form| form.name() == name)

@@ -197,7 +197,7 @@ mod tests {
 
     const INDIFFERENT: Score = Score {
         views: [0.0; 3],
-        plain: 1.0,
+        seen_through: 0.0,
     };
 
     fn features(first: u32, count: u32) -> Features {

@@ -85,6 +85,7 @@ pub(crate) fn number(key: u32) -> u32 {
 pub(crate) fn decoded(letter: &Letter<'_>, mut visit: impl FnMut(bool, &[u8])) {
     let mut room = HEADER_MAX;
     let mut line = Vec::new();
+    let mut subject = Vec::new();
     for field in header::fields(letter.header()) {
         if is_of_filter(field.name) || is_trace(field.name) {
             continue;
@@ -96,12 +97,18 @@ pub(crate) fn decoded(letter: &Letter<'_>, mut visit: impl FnMut(bool, &[u8])) {
         line.extend_from_slice(composed(&words::decode(value)).as_bytes());
         line.push(b'\n');
         line.truncate(room);
-        visit(false, &line);
         room -= line.len();
+        if field.is("Subject") && subject.is_empty() {
+            subject.extend_from_slice(&line);
+        } else {
+            visit(false, &line);
+        }
         if room == 0 {
             break;
         }
     }
+    // It is text: whoever disguises the text disguises it too.
+    visit(true, &subject);
     let mut room = VIEW_MAX - (HEADER_MAX - room);
     for text in &letter.texts {
         let piece = &text.text[..text.text.floor_char_boundary(room)];
@@ -178,6 +185,10 @@ pub(crate) fn is_of_filter(name: &[u8]) -> bool {
         "x-status",
         "x-congvu",
     ];
+    // All of them begin so; most fields do not.
+    if !matches!(name.first(), Some(b'x' | b'X' | b's' | b'S')) {
+        return false;
+    }
     let starts = |prefix: &&str| {
         name.get(..prefix.len())
             .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))

@@ -182,11 +182,6 @@ fn is_vowel(b: u8) -> bool {
 
 /// Initial consonants, one to three vowels, a final consonant that Vietnamese has.
 fn is_syllable(letters: &[u8]) -> bool {
-    const INITIALS: [&str; 27] = [
-        "", "b", "c", "ch", "d", "g", "gh", "gi", "h", "k", "kh", "l", "m", "n", "ng", "ngh", "nh",
-        "p", "ph", "q", "r", "s", "t", "th", "tr", "v", "x",
-    ];
-    const FINALS: [&str; 9] = ["", "c", "ch", "m", "n", "ng", "nh", "p", "t"];
     let Some(start) = letters.iter().position(|&b| is_vowel(b)) else {
         return false;
     };
@@ -194,10 +189,24 @@ fn is_syllable(letters: &[u8]) -> bool {
         .iter()
         .take_while(|&&b| is_vowel(b))
         .count();
-    let is_one_of = |list: &[&str], part: &[u8]| list.iter().any(|one| one.as_bytes() == part);
-    vowels <= 3
-        && is_one_of(&INITIALS, &letters[..start])
-        && is_one_of(&FINALS, &letters[start + vowels..])
+    vowels <= 3 && is_initial(&letters[..start]) && is_final(&letters[start + vowels..])
+}
+
+fn is_initial(letters: &[u8]) -> bool {
+    match *letters {
+        [] => true,
+        [one] => !matches!(one, b'f' | b'j' | b'w' | b'z'),
+        [b'c' | b'g' | b'k' | b'n' | b'p' | b't', b'h'] => true,
+        [b'n', b'g'] | [b't', b'r'] | [b'n', b'g', b'h'] => true,
+        _ => false,
+    }
+}
+
+fn is_final(letters: &[u8]) -> bool {
+    matches!(
+        *letters,
+        [] | [b'c' | b'm' | b'n' | b'p' | b't'] | [b'c' | b'n', b'h'] | [b'n', b'g']
+    )
 }
 
 #[cfg(test)]

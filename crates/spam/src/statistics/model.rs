@@ -86,16 +86,16 @@ impl Steps {
 pub struct Score {
     /// `z` of each view: decoded, folded, tokens.
     pub views: [f32; VIEWS],
-    /// How far the decoded view may speak, 0 to 1: which share of the text's pieces it has met, against the folded view.
-    pub plain: f32,
+    /// `z` of the decoded view with the text as far as it may speak. As far as a text is strange to the decoded view
+    /// though the folded one knows it, it is disguised and not harmless: then the folded view speaks for it.
+    pub seen_through: f32,
 }
 
 impl Score {
-    /// The mean of the views. As far as a text is strange to the decoded view though the folded one knows it, it is
-    /// disguised and not harmless: then the folded view speaks for both.
+    /// The mean of the views, disguises seen through.
     pub fn mean(self) -> f32 {
-        let [decoded, folded, tokens] = self.views;
-        (self.plain * decoded + (2.0 - self.plain) * folded + tokens) / 3.0
+        let [_, folded, tokens] = self.views;
+        (self.seen_through + folded + tokens) / 3.0
     }
 
     /// Calibrated log-odds of spam.
@@ -137,40 +137,39 @@ impl Model {
 
     /// What the model says together with what an agency and an account know better.
     pub fn score_with(&self, features: &Features, deltas: &[&Delta]) -> Score {
-        let mut views = [0.0; VIEWS];
+        let numbers = &features.views[0];
+        let (header, text) = numbers.split_at(features.text_from.min(numbers.len()));
+        let header = self.sum(0, header);
+        let text = self.sum(0, text);
+        let folded = self.sum(1, &features.views[1]);
+        let tokens = self.sum(2, &features.views[2]);
+        let mut views = [header.weight + text.weight, folded.weight, tokens.weight];
         for (view, z) in views.iter_mut().enumerate() {
-            let numbers = &features.views[view];
-            let weights = self.view(view);
-            let sum: f32 = numbers.iter().map(|&number| weight(weights, number)).sum();
-            *z = sum * norm(numbers);
+            *z *= norm(&features.views[view]);
             for delta in deltas {
                 *z += delta.z(features, view);
             }
         }
-        let text = features.views[0].get(features.text_from..);
-        let (decoded, folded) = (
-            self.known(0, text.unwrap_or_default()),
-            self.known(1, &features.views[1]),
-        );
         Score {
             views,
-            plain: if folded > 0.0 {
-                (decoded / folded).min(1.0).powi(PLAIN_POWER)
-            } else {
-                1.0
-            },
+            seen_through: seen_through(views, norm(numbers), &[header, text, folded]),
         }
     }
 
-    /// Which share of the features has a weight.
-    #[allow(clippy::cast_precision_loss, reason = "at most some ten thousand")]
-    fn known(&self, view: usize, numbers: &[u32]) -> f32 {
+    /// Weight and number of features, and how many of them have a weight.
+    fn sum(&self, view: usize, numbers: &[u32]) -> Sum {
         let weights = self.view(view);
-        let known = numbers
-            .iter()
-            .filter(|&&number| weight(weights, number) != 0.0)
-            .count();
-        known as f32 / numbers.len().max(1) as f32
+        let mut sum = Sum {
+            weight: 0.0,
+            known: 0,
+            count: numbers.len(),
+        };
+        for &number in numbers {
+            let weight = weight(weights, number);
+            sum.weight += weight;
+            sum.known += usize::from(weight != 0.0);
+        }
+        sum
     }
 
     /// Learns from a letter of this house, if it has something to teach. Returns what it changed.
@@ -296,6 +295,35 @@ impl Model {
     pub fn size(&self) -> usize {
         self.weights.len() * size_of::<AtomicU32>()
     }
+}
+
+/// Features of one view, or of a part of it, added up.
+struct Sum {
+    weight: f32,
+    known: usize,
+    count: usize,
+}
+
+impl Sum {
+    /// Which share of the features has a weight.
+    #[allow(clippy::cast_precision_loss, reason = "at most some ten thousand")]
+    fn share_known(&self) -> f32 {
+        self.known as f32 / self.count.max(1) as f32
+    }
+}
+
+/// The decoded view's `z`, where the folded view speaks for as much of the text as is disguised: in the text's place
+/// beside the header, or for all if that is more. A disguise gains nothing.
+#[allow(clippy::cast_precision_loss, reason = "at most some ten thousand")]
+fn seen_through(views: [f32; VIEWS], norm: f32, [header, text, folded]: &[Sum; 3]) -> f32 {
+    let [decoded, all_folded, _] = views;
+    if folded.known == 0 || text.count == 0 {
+        return decoded;
+    }
+    let plain = (text.share_known() / folded.share_known()).min(1.0);
+    let plain = plain.powi(PLAIN_POWER);
+    let in_its_place = header.weight * norm + (text.count as f32).sqrt() * norm * all_folded;
+    plain * decoded + (1.0 - plain) * in_its_place.max(all_folded)
 }
 
 /// `n / (n + half)` with n = ham + spam, at most four times the ham.

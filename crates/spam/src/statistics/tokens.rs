@@ -6,6 +6,7 @@
 use congvu_message::{Part, header, words};
 
 use super::features::{is_of_filter, is_trace, number};
+use super::folded::Folded;
 use crate::Letter;
 
 /// Fields looked at; a header of a list has forty.
@@ -76,6 +77,10 @@ pub(crate) fn visit(letter: &Letter<'_>, mut visit: impl FnMut(Token<'_>)) {
 
 fn values(field: header::Field<'_>, visit: &mut impl FnMut(Token<'_>)) {
     let value = words::decode(&field.value[..field.value.len().min(FIELD_MAX)]);
+    if field.is("Subject") || field.is("Thread-Topic") {
+        subject(field.name, &value, visit);
+        return;
+    }
     let mut value = value.as_bytes();
     if field.is("Message-ID") || field.is("In-Reply-To") || field.is("References") {
         // Only who numbered it.
@@ -83,11 +88,38 @@ fn values(field: header::Field<'_>, visit: &mut impl FnMut(Token<'_>)) {
         value = at.map_or(&[][..], |at| &value[at..]);
     }
     for word in value.split(|b| !is_of_word(*b)) {
+        if word.is_ascii() {
+            if word.len() > 1 && word.len() <= WORD_MAX {
+                visit(Token {
+                    of: field.name,
+                    word,
+                });
+            }
+        } else if let Ok(word) = str::from_utf8(word) {
+            // Folded, as in the subject: names of senders are disguised too.
+            let mut folded = Folded::default();
+            folded.push(word, WORD_MAX);
+            let word = folded.spaced.trim_ascii_start();
+            if word.len() > 1 {
+                visit(Token {
+                    of: field.name,
+                    word,
+                });
+            }
+        }
+    }
+}
+
+/// The words of a subject: as they stand if they are ASCII, and all of them folded, because a disguise that the text
+/// wears the subject wears too. A word that folding does not change counts once.
+fn subject(name: &[u8], value: &str, visit: &mut impl FnMut(Token<'_>)) {
+    let mut folded = Folded::default();
+    folded.push(value, FIELD_MAX);
+    let plain = value.as_bytes().split(|b| !is_of_word(*b));
+    let plain = plain.filter(|word| word.is_ascii());
+    for word in plain.chain(folded.spaced.split(|&b| b == b' ')) {
         if word.len() > 1 && word.len() <= WORD_MAX {
-            visit(Token {
-                of: field.name,
-                word,
-            });
+            visit(Token { of: name, word });
         }
     }
 }
@@ -202,7 +234,7 @@ mod tests {
         assert_eq!(
             tokens(
                 "Received: from mx.a.example (1.2.3.4) by b; Mon, 1 Jan 2024\r\n\
-                 Subject: Vào sổ =?utf-8?q?c=C3=B4ng?= văn\r\nMessage-ID: <77@so.example>\r\n\
+                 Subject: Vào sổ =?utf-8?q?c=C3=B4ng?= văn 20!\r\nMessage-ID: <77@so.example>\r\n\
                  Date: Mon, 1 Jan 2024 10:00:00 +0700\r\nX-Spam: yes\r\n\r\nhttp://www.x.so.example/a?b"
             ),
             [
@@ -212,10 +244,12 @@ mod tests {
                 "received:mx.a.example",
                 "field:Subject",
                 "order:Received|Subject",
-                "Subject:Vào",
-                "Subject:sổ",
-                "Subject:công",
-                "Subject:văn",
+                "Subject:20!",
+                "Subject:vao",
+                "Subject:so",
+                "Subject:cong",
+                "Subject:van",
+                "Subject:20",
                 "field:Message-ID",
                 "order:Subject|Message-ID",
                 "Message-ID:so.example",
