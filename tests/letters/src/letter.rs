@@ -18,6 +18,7 @@ use crate::{Class, Form, House, Letter};
 enum Writer {
     Colleague,
     Agency,
+    Company,
     Citizen,
     System,
     Donor,
@@ -47,7 +48,7 @@ const fn genre(name: &'static str, share: usize, writer: Writer, often: [usize; 
     }
 }
 
-const HAM: [Genre; 19] = [
+const HAM: [Genre; 22] = [
     genre("dispatch", 12, Writer::Agency, [60, 5, 40]),
     genre("invitation", 9, Writer::Agency, [40, 0, 50]),
     genre("report", 9, Writer::Colleague, [60, 10, 30]),
@@ -66,6 +67,9 @@ const HAM: [Genre; 19] = [
     genre("donor", 3, Writer::Donor, [50, 40, 40]),
     genre("system", 5, Writer::System, [0, 0, 0]),
     genre("bounce", 1, Writer::Daemon, [0, 0, 0]),
+    genre("vendor", 4, Writer::Company, [40, 5, 5]),
+    genre("newsletter", 4, Writer::Company, [5, 0, 0]),
+    genre("helpdesk", 2, Writer::System, [0, 0, 0]),
     genre("away", 2, Writer::Colleague, [0, 100, 0]),
 ];
 
@@ -126,6 +130,26 @@ const POSING: [&str; 8] = [
 
 /// People of a house who get letters, and of those who write to it.
 const PEOPLE: usize = 40;
+
+/// Whom offices buy from and what people read; the other half sells to the other house.
+const COMPANIES: [&str; 16] = [
+    "vanphongpham-hp.example",
+    "chuky-so.example",
+    "ketoan-phanmem.test",
+    "nuocsach-bs.example",
+    "vienthong-tinh.example",
+    "hocvien-hc.example",
+    "tapchi-congso.test",
+    "nxb-phaply.example",
+    "maylanh-phuongdong.example",
+    "vemaybay-lt.test",
+    "duongtruyen-vn.example",
+    "inan-baobi.test",
+    "hoike-toan.example",
+    "diendan-cds.test",
+    "sach-luat.example",
+    "dichvu-maytinh.test",
+];
 
 struct Place {
     own: &'static str,
@@ -192,6 +216,32 @@ fn writer(kind: Writer, house: House, place: &Place, random: &mut Random) -> (Pe
         }
         // Applications that a colleague passes on, too.
         Writer::Colleague | Writer::Citizen => (of_house(house, place.own, random), desk(random)),
+        Writer::Company => {
+            let at = random.below(COMPANIES.len() / 2) * 2 + usize::from(house == House::B);
+            let (company, client) = (
+                COMPANIES[at],
+                *random.pick(&[
+                    &Client::Mailer,
+                    &Client::Mailer,
+                    &Client::Script,
+                    &Client::Outlook,
+                ]),
+            );
+            let local = random.pick(&["info", "cskh", "no-reply", "hoadon", "bantin"]);
+            let person = somebody(company, random);
+            let address = if client == Client::Outlook {
+                person.address
+            } else {
+                format!("{local}@{company}")
+            };
+            (
+                Person {
+                    name: person.name,
+                    address,
+                },
+                client,
+            )
+        }
         Writer::System => {
             let address = format!(
                 "{}@{}",
@@ -242,7 +292,7 @@ pub(crate) fn ham(grammar: &Grammar, house: House, time: u64, random: &mut Rando
         writer: writer.clone(),
         reader: reader.clone(),
         domain: place.own,
-        host: String::new(),
+        host: host_of(&writer.address),
     };
     let mut told = random.clone();
     let mut speaker = grammar.speaker(&mut told, &mut about);

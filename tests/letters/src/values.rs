@@ -15,13 +15,13 @@ pub(crate) struct Context {
     pub(crate) reader: Person,
     /// The house's domain.
     pub(crate) domain: &'static str,
-    /// The advertised host, where the letter is spam.
+    /// The host that it links to: advertised, or the writer's.
     pub(crate) host: String,
 }
 
 /// The values that [`Context`] knows besides numbers (`n1` to `n6`).
 #[cfg(test)]
-pub(crate) const NAMES: [&str; 22] = [
+pub(crate) const NAMES: [&str; 23] = [
     "date",
     "soon",
     "time",
@@ -36,6 +36,7 @@ pub(crate) const NAMES: [&str; 22] = [
     "asciiname",
     "somebody",
     "ownlink",
+    "vendorlink",
     "ownhost",
     "code",
     "wallet",
@@ -87,6 +88,10 @@ impl Values for Context {
             "ownhost" => format!("mail.{}", self.domain),
             "ownlink" => {
                 let url = format!("https://vanban.{}/{:x}", self.domain, random.next() >> 40);
+                format!("{LINK}{url}|{url}{LINK_END}")
+            }
+            "vendorlink" => {
+                let url = self.url(random);
                 format!("{LINK}{url}|{url}{LINK_END}")
             }
             "code" => code(6 + random.below(4), random),

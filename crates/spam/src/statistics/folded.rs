@@ -194,10 +194,12 @@ fn is_syllable(letters: &[u8]) -> bool {
 
 fn is_initial(letters: &[u8]) -> bool {
     match *letters {
-        [] => true,
         [one] => !matches!(one, b'f' | b'j' | b'w' | b'z'),
-        [b'c' | b'g' | b'k' | b'n' | b'p' | b't', b'h'] => true,
-        [b'n', b'g'] | [b't', b'r'] | [b'n', b'g', b'h'] => true,
+        []
+        | [b'c' | b'g' | b'k' | b'n' | b'p' | b't', b'h']
+        | [b'n', b'g']
+        | [b't', b'r']
+        | [b'n', b'g', b'h'] => true,
         _ => false,
     }
 }

@@ -78,10 +78,17 @@ pub(crate) fn visit(letter: &Letter<'_>, mut visit: impl FnMut(Token<'_>)) {
 fn values(field: header::Field<'_>, visit: &mut impl FnMut(Token<'_>)) {
     let value = words::decode(&field.value[..field.value.len().min(FIELD_MAX)]);
     if field.is("Subject") || field.is("Thread-Topic") {
-        subject(field.name, &value, visit);
+        disguised(field.name, &value, visit);
         return;
     }
     let mut value = value.as_bytes();
+    if field.is("From")
+        && let Some(at) = value.iter().position(|&b| b == b'<')
+        && let Ok(name) = str::from_utf8(&value[..at])
+    {
+        disguised(field.name, name, visit);
+        value = &value[at..];
+    }
     if field.is("Message-ID") || field.is("In-Reply-To") || field.is("References") {
         // Only who numbered it.
         let at = value.iter().position(|&b| b == b'@');
@@ -96,23 +103,14 @@ fn values(field: header::Field<'_>, visit: &mut impl FnMut(Token<'_>)) {
                 });
             }
         } else if let Ok(word) = str::from_utf8(word) {
-            // Folded, as in the subject: names of senders are disguised too.
-            let mut folded = Folded::default();
-            folded.push(word, WORD_MAX);
-            let word = folded.spaced.trim_ascii_start();
-            if word.len() > 1 {
-                visit(Token {
-                    of: field.name,
-                    word,
-                });
-            }
+            disguised(field.name, word, visit);
         }
     }
 }
 
-/// The words of a subject: as they stand if they are ASCII, and all of them folded, because a disguise that the text
-/// wears the subject wears too. A word that folding does not change counts once.
-fn subject(name: &[u8], value: &str, visit: &mut impl FnMut(Token<'_>)) {
+/// Words of a subject or a name: as they stand if they are ASCII, and all of them folded, because a disguise that the
+/// text wears these wear too. A word that folding does not change counts once.
+fn disguised(name: &[u8], value: &str, visit: &mut impl FnMut(Token<'_>)) {
     let mut folded = Folded::default();
     folded.push(value, FIELD_MAX);
     let plain = value.as_bytes().split(|b| !is_of_word(*b));
