@@ -86,6 +86,7 @@ pub(crate) struct Server {
     control: AbortHandle,
     scrub: Option<Scrub>,
     upkeep: AbortHandle,
+    tending: AbortHandle,
     compaction_rate: Arc<AtomicU64>,
     retention: AbortHandle,
 }
@@ -111,7 +112,7 @@ impl Server {
         warn_of_few_files(config.limits.connections);
 
         let directory = Directory::new(store.clone());
-        let guard = Guard::new(directory.clone(), settings::guard(&config));
+        let guard = remembering(&config, &directory).await?;
         let live = Arc::new(Live::new(&config, &guard));
         let stopper = Stopper::new();
         let sockets = bind(&config)?;
@@ -145,6 +146,8 @@ impl Server {
         let compaction_rate = Arc::new(AtomicU64::new(config.limits.compaction_rate));
         let upkeep = upkeep::run(store.clone(), Arc::clone(&compaction_rate));
         let upkeep = tokio::spawn(upkeep).abort_handle();
+        let tending = guard.clone().tend(habits(&config));
+        let tending = tokio::spawn(tending).abort_handle();
         let trace_days = Arc::new(AtomicU32::new(config.trace.keep_days));
         let days = Arc::clone(&trace_days);
         tokio::spawn(keeper::keep(store.clone(), days, stopper.signal()));
@@ -177,6 +180,7 @@ impl Server {
             control,
             scrub,
             upkeep,
+            tending,
             compaction_rate,
             retention,
         })
@@ -233,9 +237,11 @@ impl Server {
         let scrub = self.scrub.take();
         let scrub = tokio::task::spawn_blocking(move || drop(scrub));
         self.upkeep.abort();
+        self.tending.abort();
         if !self.stopper.stop(DRAIN).await {
             warn!("some connections had to be cut off");
         }
+        self.guard.save(habits(&self.started_with)).await;
         // Before the store: it reads the index.
         if scrub.await.is_err() {
             warn!("the scrub did not end well");
@@ -244,6 +250,20 @@ impl Server {
             warn!(%error, "store not closed cleanly; the next start repairs it");
         }
     }
+}
+
+/// Where the filter keeps what it remembers of senders.
+fn habits(config: &Config) -> PathBuf {
+    config.server.data.join("filter/senders")
+}
+
+/// The filter, with what an earlier one remembered.
+async fn remembering(config: &Config, directory: &Directory) -> Result<Guard, StartError> {
+    let (directory, file) = (directory.clone(), habits(config));
+    let settings = settings::guard(config);
+    let made = move || Guard::remembering(directory, settings, &file);
+    let made = tokio::task::spawn_blocking(made).await;
+    made.map_err(|_| StartError::Broken)
 }
 
 /// What the blocking part of the start gives.

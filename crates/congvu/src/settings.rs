@@ -9,8 +9,9 @@ use congvu_net::tls::{Roots, TlsClient, TlsError};
 use congvu_queue::{Route, SMTP_PORT, Schedule, Way};
 use congvu_smtp::client::{Credentials, TlsPolicy, Waits};
 use congvu_wire::Secret;
+use tracing::warn;
 
-use crate::config::{self, Config, TlsDemand};
+use crate::config::{self, Config, PublicList, TlsDemand};
 
 /// From the start to the scrub's first reading, if it is not to come more often than that: clients come back all
 /// at once then.
@@ -45,12 +46,29 @@ pub(crate) fn scrub(config: &Config) -> Option<congvu_store::scrub::Settings> {
     })
 }
 
-/// The filter.
+/// The filter. Needs a tokio runtime.
 pub(crate) fn guard(config: &Config) -> congvu_guard::Settings {
     congvu_guard::Settings {
         enabled: config.filter.enabled,
         hostname: config.server.hostname.clone(),
         official_hosts: std::sync::Arc::new(config.filter.official_hosts.clone()),
+        resolver: resolver(config)
+            .inspect_err(|error| warn!(%error, "the filter asks no DNS"))
+            .ok(),
+        dns_lists: config
+            .filter
+            .dns_lists
+            .iter()
+            .map(PublicList::list)
+            .collect(),
+        greylist: config.filter.greylist.greylist(),
+    }
+}
+
+fn resolver(config: &Config) -> Result<Resolver, DnsFailure> {
+    match config.dns.servers.as_slice() {
+        [] => Resolver::system(),
+        servers => Resolver::with_servers(servers),
     }
 }
 
@@ -89,10 +107,7 @@ pub(crate) fn imap(config: &Config) -> congvu_imap::server::Config {
 
 /// Sending. Blocking (reads files); needs a tokio runtime.
 pub(crate) fn queue(config: &Config) -> Result<congvu_queue::Settings, SettingsError> {
-    let resolver = match config.dns.servers.as_slice() {
-        [] => Resolver::system()?,
-        servers => Resolver::with_servers(servers)?,
-    };
+    let resolver = resolver(config)?;
     let verifies = config
         .routes
         .iter()

@@ -14,8 +14,8 @@ use congvu_directory::AgencyId;
 use congvu_directory::record::Account;
 use congvu_message::Summary;
 use congvu_spam::facts::{
-    Authentication, Connection, Correspondence, Envelope, Learned, Listing, Login, Personal,
-    Policy, Protected, Standing,
+    Authentication, Connection, Correspondence, Envelope, Learned as Taught, Listing, Login,
+    Personal, Policy, Protected, Standing,
 };
 use congvu_spam::statistics::{Delta, Model};
 use congvu_spam::{Facts, Judgement, Letter, Scan, Thresholds, Verdict};
@@ -23,6 +23,8 @@ use congvu_store::{AccountId, Read};
 use tracing::warn;
 
 use crate::Guard;
+use crate::correspondence::Learned;
+use crate::inquiry::{Asked, Claims, Doubt, Footprint, Found, Trail};
 
 /// Words of a suspicious letter that are named in its header.
 const WORDS_NAMED: usize = 8;
@@ -52,11 +54,15 @@ pub struct Arrival {
     pub at: i64,
     /// Its size, octets.
     pub octets: u64,
+    /// What was asked of the DNS before the letter was there.
+    pub asked: Asked,
 }
 
 /// What the look-ups need to know of a letter's text, read once.
 #[derive(Debug, Clone, Default)]
-pub struct Glance {}
+pub struct Glance {
+    claims: Claims,
+}
 
 /// Facts that hold for all recipients.
 #[derive(Debug, Default)]
@@ -88,8 +94,6 @@ struct Own {
 #[derive(Debug, Default)]
 struct Private {
     listings: Vec<Listing>,
-    correspondence: Correspondence,
-    advertisements_today: Option<u32>,
     /// What the account's owner taught.
     taught: Option<Arc<Delta>>,
 }
@@ -107,6 +111,7 @@ pub struct Gathered {
     common: Common,
     classes: Vec<Class>,
     refusable: bool,
+    trail: Trail,
 }
 
 /// What happens to a letter.
@@ -117,14 +122,18 @@ pub struct Ruling {
     pub judgement: Judgement,
     /// Header fields that tell it, ASCII, with their line ends.
     pub header: String,
+    /// What is remembered of it once it is placed.
+    pub(crate) footprint: Option<Footprint>,
+    defers: bool,
     verdicts: HashMap<AccountId, Verdict>,
 }
 
 impl Guard {
     /// Reads what the look-ups need; does not fail.
     pub fn glance(&self, raw: &[u8], summary: &Summary) -> Glance {
-        let _ = (self, raw, summary);
-        Glance {}
+        Glance {
+            claims: self.claims(raw, summary),
+        }
     }
 
     /// Asks DNS, memory and store. What cannot be found out is not known, and nothing follows from it. `None`: no
@@ -144,13 +153,31 @@ impl Guard {
         common.policy.genuine = Arc::clone(&settings.official_hosts);
         common.model = Some(self.house());
         let (domains, classes) = self.classes(arrival).await;
+        if classes.is_empty() {
+            return None;
+        }
         common.policy.our_domains = domains;
         common.policy.our_hosts = Arc::new(vec![settings.hostname.clone()]);
-        let _ = (summary, glance);
-        (!classes.is_empty()).then_some(Gathered {
+        let found = self.inquire(
+            arrival,
+            &glance.claims,
+            &common.authentication,
+            &common.policy,
+        );
+        let found = found.await;
+        let _ = summary;
+        let classes = classes.into_iter().flat_map(|class| class.divided(&found));
+        let classes = classes.collect();
+        common.connection.ptr = found.ptr;
+        common.envelope.from_domain = found.resolves;
+        common.standing.reputation = found.standing.reputation;
+        common.standing.rate = found.standing.rate;
+        common.standing.listings.extend(found.standing.listings);
+        Some(Gathered {
             common,
             classes,
             refusable: arrival.refusable,
+            trail: found.trail,
         })
     }
 
@@ -218,8 +245,6 @@ fn split(
         };
         let mut own = common.clone();
         own.listings.extend(private.listings);
-        own.correspondence = private.correspondence;
-        own.advertisements_today = private.advertisements_today;
         own.taught[1] = private.taught;
         classes.push(Class {
             own,
@@ -276,13 +301,15 @@ impl Gathered {
     pub fn judge(&self, raw: &[u8], summary: &Summary) -> Ruling {
         let common = &self.common;
         let letter = Letter::read(raw, summary);
+        let mut standing = common.standing.clone();
+        let fingerprint = self.trail.copies(&letter, &mut standing);
         let facts = Facts {
             connection: common.connection.clone(),
             envelope: common.envelope.clone(),
             authentication: common.authentication.clone(),
-            standing: common.standing.clone(),
+            standing,
             policy: common.policy.clone(),
-            learned: common.model.as_deref().map(|model| Learned {
+            learned: common.model.as_deref().map(|model| Taught {
                 model,
                 agency: None,
                 account: None,
@@ -292,15 +319,16 @@ impl Gathered {
         };
         let mut scan = Scan::new(facts);
         let mut verdicts = HashMap::new();
-        let mut only = None;
+        let mut judgements = Vec::with_capacity(self.classes.len());
         for class in &self.classes {
             let judgement = scan.judge_for(&class.own.personal());
             for account in &class.accounts {
                 verdicts.insert(*account, judgement.verdict);
             }
-            only = Some(judgement);
+            judgements.push(judgement);
         }
-        let alone = only.filter(|_| verdicts.len() == 1);
+        let defers = self.refusable && self.defers(&judgements);
+        let alone = judgements.pop().filter(|_| verdicts.len() == 1);
         let refused = self.refusable && verdicts.values().all(|one| *one == Verdict::Reject);
         if !refused {
             // Somebody takes it, or nobody waits for the answer: held for those who would refuse it.
@@ -320,8 +348,50 @@ impl Gathered {
         Ruling {
             header: judgement.header(&words),
             judgement,
+            footprint: Some(self.trail.footprint(fingerprint, &letter)),
+            defers,
             verdicts,
         }
+    }
+
+    /// Whether the letter is asked to come again.
+    fn defers(&self, judgements: &[Judgement]) -> bool {
+        let doubt = |(class, judgement)| {
+            let class: &Class = class;
+            Doubt {
+                judgement,
+                correspondence: class.own.correspondence,
+                listings: &class.own.listings,
+            }
+        };
+        let doubts: Vec<Doubt<'_>> = self.classes.iter().zip(judgements).map(doubt).collect();
+        self.trail.defers(&self.common.connection.login, &doubts)
+    }
+}
+
+impl Class {
+    /// The same recipients by what passed between each of them and the sender.
+    fn divided(self, found: &Found) -> Vec<Class> {
+        let mut all: Vec<Class> = Vec::new();
+        for account in self.accounts {
+            let (correspondence, advertisements_today) = found.of(account);
+            let same = |class: &&mut Class| {
+                class.own.correspondence == correspondence
+                    && class.own.advertisements_today == advertisements_today
+            };
+            match all.iter_mut().find(same) {
+                Some(class) => class.accounts.push(account),
+                None => all.push(Class {
+                    own: Own {
+                        correspondence,
+                        advertisements_today,
+                        ..self.own.clone()
+                    },
+                    accounts: vec![account],
+                }),
+            }
+        }
+        all
     }
 }
 
@@ -348,6 +418,17 @@ impl Ruling {
             .get(&account)
             .copied()
             .unwrap_or(Verdict::Inbox)
+    }
+
+    /// Whether the client is asked to come again later.
+    pub fn defers(&self) -> bool {
+        self.defers
+    }
+
+    /// Where correspondents of the recipients turned out to write from; belongs into the transaction that places it.
+    pub fn learned(&self) -> Option<&Learned> {
+        let learned = self.footprint.as_ref().map(|footprint| &footprint.learned);
+        learned.filter(|learned| !learned.accounts.is_empty())
     }
 
     /// Whether the letter is refused: everybody's agency wants that, and the client still waits for the answer.

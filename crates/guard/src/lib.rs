@@ -5,18 +5,39 @@
 //! rates and greylisting are soft: they live in memory, bounded, and begin anew after a start. Nothing that fails
 //! here keeps mail out or makes it look worse: it is not known, and nothing follows from it.
 
+mod advertisers;
+mod copies;
+pub mod correspondence;
+mod greylist;
+#[cfg(test)]
+mod house;
+mod inquiry;
 mod judge;
 pub mod learn;
+mod lookup;
+mod origin;
 mod policy;
+mod rates;
+mod record;
+mod reputation;
+mod saved;
 mod scope;
+mod soft;
+mod standing;
 
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use congvu_directory::Directory;
-use congvu_store::Store;
+use congvu_net::dns::Resolver;
+use congvu_store::{Store, Timestamp};
 
+pub use greylist::Greylist;
+pub use inquiry::Asked;
 pub use judge::{Arrival, Gathered, Glance, Ruling};
+pub use lookup::{ClientFacts, DnsList, ListKind, Pending, SenderFacts, WAIT};
 pub use scope::Scope;
+use standing::Memory;
 
 use policy::Prescriptions;
 
@@ -29,6 +50,7 @@ struct Inner {
     settings: RwLock<Arc<Settings>>,
     models: Arc<learn::Models>,
     prescriptions: Prescriptions,
+    standing: Memory,
 }
 
 /// What an administrator sets for the filter of the whole house; what agencies set stands in the directory.
@@ -41,6 +63,12 @@ pub struct Settings {
     /// Hosts of agencies and banks beyond those that the filter knows ([`congvu_spam::facts::Policy::genuine`]), as
     /// A-labels in lower case.
     pub official_hosts: Arc<Vec<String>>,
+    /// Who answers questions about senders; `None`: nobody is asked.
+    pub resolver: Option<Resolver>,
+    /// Public lists that are asked.
+    pub dns_lists: Vec<DnsList>,
+    /// Whether and which letters are asked to come again.
+    pub greylist: Greylist,
 }
 
 impl Default for Settings {
@@ -49,18 +77,32 @@ impl Default for Settings {
             enabled: true,
             hostname: "localhost".to_owned(),
             official_hosts: Arc::default(),
+            resolver: None,
+            dns_lists: Vec::new(),
+            greylist: Greylist::default(),
         }
     }
 }
 
 impl Guard {
-    /// For one server.
+    /// For one server that remembers nothing of senders yet.
     pub fn new(directory: Directory, settings: Settings) -> Self {
+        let memory = Memory::new(fastrand::u64(..), Timestamp::now().seconds());
+        Self::with(directory, settings, memory)
+    }
+
+    /// For one server, with the memory of senders that an earlier one wrote to this file. Blocking.
+    pub fn remembering(directory: Directory, settings: Settings, file: &Path) -> Self {
+        Self::with(directory, settings, saved::load(file))
+    }
+
+    fn with(directory: Directory, settings: Settings, standing: Memory) -> Self {
         Self(Arc::new(Inner {
             prescriptions: Prescriptions::new(directory.store()),
             directory,
             settings: RwLock::new(Arc::new(settings)),
             models: Arc::default(),
+            standing,
         }))
     }
 
@@ -87,6 +129,11 @@ impl Guard {
     /// What was learned.
     fn models(&self) -> &Arc<learn::Models> {
         &self.0.models
+    }
+
+    /// What is remembered of senders.
+    pub(crate) fn standing(&self) -> &Memory {
+        &self.0.standing
     }
 
     /// The directory of the house.

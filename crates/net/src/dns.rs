@@ -5,7 +5,7 @@
 //! a mail domain means the same on every machine.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -196,6 +196,27 @@ impl Resolver {
             (Err(failure @ DnsFailure::Temporary(..)), _) | (_, Err(failure)) => failure,
             _ => DnsFailure::NoData(host.to_owned()),
         })
+    }
+
+    /// The IPv4 addresses of a name alone: what lists in the DNS answer with (RFC 5782 section 2.1).
+    pub async fn ipv4(&self, name: &str) -> Result<Vec<Ipv4Addr>, DnsFailure> {
+        let resolver = match &self.0 {
+            Inner::Live(resolver) => resolver,
+            Inner::Fixed(zone) => {
+                let found = zone.find(&zone.addresses, name)?;
+                let of_v4 = found.into_iter().filter_map(|address| match address {
+                    IpAddr::V4(v4) => Some(v4),
+                    IpAddr::V6(_) => None,
+                });
+                return some(of_v4.collect(), name);
+            }
+        };
+        let records = lookup(resolver, name, RecordType::A).await?;
+        let addresses = records.iter().filter_map(|data| match data {
+            RData::A(address) => Some(address.0),
+            _ => None,
+        });
+        some(addresses.collect(), name)
     }
 
     /// Names of an address, as it claims them.
@@ -429,6 +450,8 @@ mod tests {
         let resolver = Resolver::fixed(Zone::default());
         let address: IpAddr = "2001:db8::1".parse().unwrap();
         assert_eq!(resolver.addresses("2001:db8::1").await, Ok(vec![address]));
+        let missing = resolver.ipv4("x.test").await;
+        assert_eq!(missing, Err(DnsFailure::NoName("x.test".to_owned())));
         let missing = resolver.addresses("x.test").await;
         assert_eq!(missing, Err(DnsFailure::NoName("x.test".to_owned())));
     }

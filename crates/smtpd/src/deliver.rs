@@ -5,6 +5,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use congvu_directory::{Recipient, Resolution};
+use congvu_guard::correspondence::Sent;
 use congvu_guard::{Gathered, Glance, Ruling};
 use congvu_message::Summary;
 use congvu_smtp::ask::{self, Answer, Kind, Reply};
@@ -166,6 +168,9 @@ async fn receive(
             let contact = format!("postmaster@{}", shared.settings.hostname);
             return Err(Refusal::Spam(contact));
         }
+        if ruling.defers() {
+            return Err(Refusal::ComeAgain);
+        }
     }
     let notices =
         notice::of_delivery(shared, connection.kind, transaction, &arrived.header.octets).await?;
@@ -188,11 +193,62 @@ async fn receive(
         first: transaction.rcpts.first().ok_or(Refusal::Failed)?.shown(),
         told: record::accepted(connection, transaction, &plan, body.len()),
         body,
+        sent: sent(shared, connection, transaction, &plan).await,
         plan,
         ruling,
         notices,
     };
-    place(&shared.store, letter).await
+    let ruling = letter.ruling.clone();
+    let accounts: Vec<_> = letter
+        .plan
+        .local
+        .iter()
+        .map(|place| place.account)
+        .collect();
+    let placed = place(&shared.store, letter).await?;
+    if let Some(ruling) = ruling {
+        let at = transaction.at.seconds();
+        shared
+            .guard
+            .settled(&ruling, &transaction.id, &accounts, at);
+    }
+    Ok(placed)
+}
+
+/// What the guard writes down of a letter that an account of ours sends: for the account that logged in, and for the
+/// post that it writes as.
+async fn sent(
+    shared: &Shared,
+    connection: &Connection,
+    transaction: &Transaction,
+    plan: &Plan,
+) -> Vec<Sent> {
+    let Some(login) = connection.login.as_ref().filter(|_| connection.submits()) else {
+        return Vec::new();
+    };
+    if plan.foreign.is_empty() {
+        return Vec::new();
+    }
+    let mut accounts = vec![login.account];
+    if let Some(address) = &transaction.sender.address
+        && let Ok(Resolution::Recipients(targets)) = shared.directory.resolve(address).await
+        && let [Recipient::Account { account, .. }] = targets.as_slice()
+        && *account != login.account
+    {
+        accounts.push(*account);
+    }
+    let to: Vec<String> = plan
+        .foreign
+        .iter()
+        .map(|rcpt| rcpt.address.clone())
+        .collect();
+    let of = |account| Sent {
+        account,
+        message_id: transaction.message_id.clone(),
+        to: to.clone(),
+        at: transaction.at.seconds(),
+    };
+    accounts.into_iter().map(of).collect()
 }
 
 /// A message that was read once.

@@ -3,7 +3,10 @@
 //! Nothing here decides. What a later filter or the checks of senders learn (SPF, DKIM, reputation)
 //! becomes further facts beside these.
 
+use std::sync::Arc;
+
 use congvu_directory::Login;
+use congvu_guard::{ClientFacts, Pending};
 use congvu_message::Address;
 use congvu_smtp::ask::{Kind, Mail};
 use congvu_wire::{Peer, TlsInfo};
@@ -23,6 +26,8 @@ pub(crate) struct Connection {
     pub hello: Option<Hello>,
     /// Who is logged in.
     pub login: Option<Login>,
+    /// What the DNS is asked about the client while it talks.
+    pub asked: Option<Arc<Pending<ClientFacts>>>,
 }
 
 /// EHLO, HELO or LHLO.
@@ -44,6 +49,7 @@ impl Connection {
             tls: None,
             hello: None,
             login: None,
+            asked: None,
         }
     }
 

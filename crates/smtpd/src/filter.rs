@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use congvu_guard::{Arrival, Gathered, Glance, Guard, Ruling};
+use congvu_guard::{Arrival, Asked, Gathered, Glance, Guard, Ruling};
 use congvu_message::Summary;
 use congvu_smtp::ask::Kind;
 use congvu_spam::facts::Login;
@@ -73,6 +73,10 @@ pub(crate) async fn gather(
         refusable: direct && plan.foreign.is_empty(),
         at: transaction.at.seconds(),
         octets: read.draft.len(),
+        asked: Asked {
+            client: connection.asked.clone(),
+            sender: transaction.asked.clone(),
+        },
     };
     let gathering = shared.guard.gather(&arrival, &read.summary, &read.glance);
     let mut gathering = pin!(gathering);

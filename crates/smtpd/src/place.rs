@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use congvu_guard::Ruling;
+use congvu_guard::correspondence::{self, Sent};
 use congvu_message::Address;
 use congvu_smtp::ask::Kind;
 use congvu_spam::{Judgement, Verdict};
@@ -34,6 +35,8 @@ pub(crate) struct Letter {
     pub plan: Plan,
     /// What the filter says.
     pub ruling: Option<Ruling>,
+    /// What is written down if an account of ours sends it.
+    pub sent: Vec<Sent>,
     /// Envelope of the copies to be sent; its `body` is filled in the transaction.
     pub entry: NewEntry,
     /// First recipient, named when all mailboxes are full.
@@ -129,6 +132,12 @@ fn commit(tx: &mut Tx<'_>, letter: &Letter) -> Result<Placed, Refusal> {
             uid: message.uid,
         });
         placed.copies += 1;
+    }
+    for sent in &letter.sent {
+        correspondence::sent(tx, sent)?;
+    }
+    if let Some(learned) = letter.ruling.as_ref().and_then(Ruling::learned) {
+        correspondence::learn(tx, learned)?;
     }
     placed.queued = enqueue(tx, &letter.body, frame, &letter.entry, &letter.plan.foreign)?;
     told.queued = placed.queued;

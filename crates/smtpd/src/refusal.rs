@@ -66,6 +66,8 @@ pub(crate) enum Refusal {
     NoSpace,
     /// The filter is sure, and the agencies of all recipients refuse such mail. Whom to write to.
     Spam(String),
+    /// The filter doubts, and wants to see whether the client comes again.
+    ComeAgain,
     /// Something failed here.
     Failed,
     /// The header section is larger than our limit, in octets.
@@ -180,6 +182,11 @@ impl Refusal {
                 (5, 7, 1),
                 format!("Refused as spam. If this is a mistake, write to <{contact}>"),
             ),
+            Self::ComeAgain => (
+                451,
+                (4, 7, 1),
+                "Please try again in a few minutes; mail servers do so by themselves".to_owned(),
+            ),
             Self::Failed => (451, (4, 3, 0), "Local error; try again later".to_owned()),
             Self::HeaderTooLarge(limit) => (
                 552,
@@ -269,6 +276,7 @@ mod tests {
             Refusal::Guessing,
             Refusal::Spam("postmaster@bo.test".into()),
             Refusal::NoSpace,
+            Refusal::ComeAgain,
         ];
         for refusal in all {
             let reply = refusal.reply();

@@ -1,7 +1,10 @@
 //! A session: answers the questions of one connection's machine. What a command means is in the file named after
 //! it (`mail`, `rcpt`, `deliver`); here is only who asks what, in which state.
 
+use std::sync::Arc;
+
 use congvu_directory::{LoginContext, Service as LoginService};
+use congvu_guard::{Pending, SenderFacts};
 use congvu_net::Service;
 use congvu_smtp::ask::{Answer, Ask, Kind, Mail, Rcpt};
 use congvu_smtp::server::Server;
@@ -13,6 +16,7 @@ use tracing::{debug, error, info};
 use crate::Shared;
 use crate::deliver::deliver;
 use crate::facts::{Connection, Hello};
+use crate::filter::watches;
 use crate::rate::Subject;
 use crate::refusal::Refusal;
 use crate::transaction::Transaction;
@@ -34,9 +38,14 @@ pub struct Session {
 impl Session {
     pub(crate) fn new(shared: Shared, peer: Peer, kind: Kind) -> Self {
         let relay_peer = shared.settings.relays(kind, peer.remote.ip());
+        let mut connection = Connection::new(peer, kind, relay_peer);
+        if kind == Kind::Mx && !relay_peer {
+            let asked = shared.guard.ask_client(peer.remote.ip());
+            connection.asked = asked.map(Arc::new);
+        }
         Self {
             shared,
-            connection: Connection::new(peer, kind, relay_peer),
+            connection,
             transaction: None,
             misses: 0,
         }
@@ -93,8 +102,21 @@ impl Session {
             }
             None => {}
         }
-        self.transaction = Some(Transaction::new(sender));
+        let mut transaction = Transaction::new(sender);
+        transaction.asked = self.ask(&transaction);
+        self.transaction = Some(transaction);
         Ok(())
+    }
+
+    /// Begins to ask about the sender's domain, of strangers alone.
+    fn ask(&self, transaction: &Transaction) -> Option<Arc<Pending<SenderFacts>>> {
+        let sender = &transaction.sender;
+        if self.connection.kind != Kind::Mx || !watches(&self.connection) || sender.claims_local {
+            return None;
+        }
+        let domain = &sender.address.as_ref()?.domain;
+        let client = self.connection.peer.remote.ip();
+        self.shared.guard.ask_sender(domain, client).map(Arc::new)
     }
 
     /// Whether the disk has room for a message of this declared size beyond the reserve.

@@ -1,6 +1,9 @@
 //! A mail transaction: from MAIL to the end of the message (RFC 5321 section 3.3). Carries what that state
 //! has and nothing of the connection; RSET drops it, and with it the draft.
 
+use std::sync::Arc;
+
+use congvu_guard::{Pending, SenderFacts};
 use congvu_message::Address;
 use congvu_smtp::ask::Kind;
 use congvu_store::Timestamp;
@@ -36,6 +39,8 @@ pub(crate) struct Transaction {
     pub message_id: Option<String>,
     /// What the filter said, once it did.
     pub judged: Option<Judged>,
+    /// What the DNS is asked about the sender meanwhile.
+    pub asked: Option<Arc<Pending<SenderFacts>>>,
     intake: Intake,
 }
 
@@ -50,6 +55,7 @@ impl Transaction {
             rcpts: Vec::new(),
             message_id: None,
             judged: None,
+            asked: None,
             intake: Intake::default(),
         }
     }

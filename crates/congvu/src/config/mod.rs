@@ -4,6 +4,7 @@
 //! [`Config`] only when there is none; so a bad file never starts or changes a server. What the
 //! settings do is in the crates that get them; `config/congvu.toml` explains each to people.
 
+mod filter;
 mod problem;
 mod reader;
 mod section;
@@ -18,6 +19,8 @@ use congvu_net::Network;
 use congvu_net::tls::CertificateFile;
 use congvu_smtpd::{Rate, Rates};
 
+use filter::Doubt;
+pub(crate) use filter::PublicList;
 pub(crate) use problem::Problem;
 use problem::Problems;
 use reader::Section;
@@ -203,6 +206,8 @@ pub(crate) struct Trace {
 pub(crate) struct Filter {
     pub(crate) enabled: bool,
     pub(crate) official_hosts: Vec<String>,
+    pub(crate) dns_lists: Vec<PublicList>,
+    pub(crate) greylist: Doubt,
 }
 
 /// Where mail of some domains goes.

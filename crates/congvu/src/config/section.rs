@@ -8,6 +8,7 @@ use congvu_net::Network;
 use congvu_net::tls::{CertificateFile, SYSTEM_ROOTS};
 use tracing::Level;
 
+use super::filter;
 use super::reader::Section;
 use super::value;
 use super::{
@@ -241,6 +242,10 @@ fn filter(section: &mut Section<'_>) -> Filter {
     Filter {
         enabled: section.get("enabled", value::boolean, own.enabled),
         official_hosts: section.list("official-hosts", value::hostname, Vec::new()),
+        dns_lists: section
+            .sections("dns-list", filter::list)
+            .unwrap_or_default(),
+        greylist: section.section("greylist", filter::doubt),
     }
 }
 

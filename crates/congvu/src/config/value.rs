@@ -97,6 +97,32 @@ pub(super) fn positive(value: &DeValue<'_>) -> Result<u32, Wrong> {
     }
 }
 
+/// A number from 0 with at most two decimals, in hundredths, at most `most`.
+pub(super) fn hundredths(value: &DeValue<'_>, most: u32) -> Result<u32, Wrong> {
+    let text = match value {
+        DeValue::Float(number) => number.as_str().to_owned(),
+        DeValue::Integer(number) => number.as_str().to_owned(),
+        _ => String::new(),
+    };
+    let (whole, rest) = text.split_once('.').unwrap_or((&text, "0"));
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    let number = (!whole.is_empty() && rest.len() <= 2 && digits(whole) && digits(rest))
+        .then(|| format!("{whole}{rest:0<2}").parse::<u32>().ok())
+        .flatten();
+    number.filter(|number| *number <= most).ok_or_else(|| {
+        let remedy = format!(
+            "write a number from 0 to {}.{:02}, with two decimals at most",
+            most / 100,
+            most % 100
+        );
+        if text.is_empty() {
+            expected("a number", value, &remedy)
+        } else {
+            Wrong::new(format!("{text} is out of range"), remedy)
+        }
+    })
+}
+
 /// A TCP port.
 pub(super) fn port(value: &DeValue<'_>) -> Result<u16, Wrong> {
     integer(value)
@@ -299,6 +325,27 @@ mod tests {
         check("MiB", None);
         check("99999999999999999999 KiB", None);
         check("18446744073709551615 KiB", None);
+    }
+
+    #[test]
+    fn numbers_in_hundredths() {
+        let check = |text: &str, expected: Option<u32>| {
+            let file = format!("x = {text}");
+            let table = toml::de::DeTable::parse(&file).unwrap();
+            let value = table.get_ref().get("x").unwrap().get_ref();
+            assert_eq!(hundredths(value, 150).ok(), expected, "{text}");
+        };
+        check("0", Some(0));
+        check("1", Some(100));
+        check("1.2", Some(120));
+        check("0.05", Some(5));
+        check("1.5", Some(150));
+        check("1.51", None);
+        check("0.123", None);
+        check("-0.5", None);
+        check("1e0", None);
+        check("inf", None);
+        check("\"1\"", None);
     }
 
     #[test]

@@ -30,6 +30,12 @@ pub(super) fn consistent(config: &Config, document: &Spanned<DeTable<'_>>, probl
         let remedy = "a warning that comes with the failure helps nobody; make it shorter";
         problems.add(place.of(&["queue", "warn-after"]), what, remedy);
     }
+    let greylist = config.filter.greylist;
+    if greylist.from >= greylist.below {
+        let what = "filter.greylist.from is not below filter.greylist.below";
+        let remedy = "no letter would be doubtful; switch it off with enabled = false instead";
+        problems.add(place.of(&["filter", "greylist", "from"]), what, remedy);
+    }
     for (number, route) in config.routes.iter().enumerate() {
         self::route(route, &place.nth("route", number), problems);
     }

@@ -88,6 +88,10 @@ async fn asks_a_real_server() {
     let seven = vec!["192.0.2.7".parse().unwrap()];
     assert_eq!(resolver.addresses("mx.a.test").await, Ok(seven.clone()));
     assert_eq!(resolver.addresses("alias.test").await, Ok(seven.clone()));
+    let four = vec![std::net::Ipv4Addr::new(192, 0, 2, 7)];
+    assert_eq!(resolver.ipv4("mx.a.test").await, Ok(four));
+    let gone = resolver.ipv4("nowhere.test").await;
+    assert!(matches!(gone, Err(DnsFailure::NoName(_))), "{gone:?}");
     let gone = resolver.addresses("nowhere.test").await;
     assert!(matches!(gone, Err(DnsFailure::NoName(_))), "{gone:?}");
     let none = resolver.addresses("a.test").await;
