@@ -12,6 +12,8 @@ pub const PERSONAL_TIME: Duration = Duration::from_millis(500);
 pub const TEXT_MAX: usize = 256 * 1024;
 /// Octets of a part as transferred that are decoded for it: base64 and quoted-printable markup shrink.
 pub const ENCODED_MAX: usize = 2 * TEXT_MAX;
+/// Octets of the header that are looked at. Long chains of trace fields and lists of recipients have some tens of kilobytes.
+pub const HEADER_MAX: usize = 256 * 1024;
 /// Parts looked at. A digest has some hundred.
 pub const PARTS_MAX: usize = 500;
 /// Pieces of evidence kept of one message: more than all rules together, for rules that report several things.

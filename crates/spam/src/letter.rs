@@ -9,7 +9,7 @@ use std::cell::OnceCell;
 use congvu_message::transfer::Encoding;
 use congvu_message::{Part, Summary, charset, header, html, transfer};
 
-use crate::bounds::{ENCODED_MAX, PARTS_MAX, TEXT_MAX};
+use crate::bounds::{ENCODED_MAX, HEADER_MAX, PARTS_MAX, TEXT_MAX};
 use crate::phrases::Phrases;
 use crate::statistics::features::folded;
 use crate::statistics::folded::Folded;
@@ -26,6 +26,7 @@ pub struct Letter<'a> {
     pub texts: Vec<Text<'a>>,
     /// Some text or some part is beyond the bounds.
     pub cut: bool,
+    header: &'a [u8],
     folded: OnceCell<Folded>,
     phrases: OnceCell<Phrases>,
     features: OnceCell<Features>,
@@ -62,13 +63,14 @@ impl<'a> Letter<'a> {
             summary,
             texts: Vec::new(),
             cut: false,
+            header: &raw[..header::body_start(&raw[..raw.len().min(HEADER_MAX)])],
             folded: OnceCell::new(),
             phrases: OnceCell::new(),
             features: OnceCell::new(),
         };
         let mut room = TEXT_MAX;
         let (parts, whole) = parts(&summary.root);
-        letter.cut = !whole;
+        letter.cut = !whole || letter.header.len() == HEADER_MAX;
         for part in parts {
             if part.kind != "text" && !is_page(part) {
                 continue;
@@ -137,9 +139,9 @@ impl<'a> Letter<'a> {
             .unwrap_or_default()
     }
 
-    /// The header block of the message itself.
+    /// The header block of the message itself, at most [`HEADER_MAX`] octets of it.
     pub fn header(&self) -> &'a [u8] {
-        &self.raw[..header::body_start(self.raw)]
+        self.header
     }
 
     /// The leaves of the structure, in their order: attachments and texts, those of embedded messages too. At most

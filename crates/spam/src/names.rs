@@ -76,6 +76,8 @@ pub(crate) enum Likeness<'a> {
 /// A registered name that may be imitated.
 struct Mark<'a> {
     skeleton: String,
+    /// Its characters.
+    length: usize,
     name: &'a str,
     host: &'a str,
 }
@@ -84,21 +86,26 @@ impl<'a> Mark<'a> {
     /// Of a host; `None` if its name is too short to mean anything elsewhere.
     fn of(host: &'a str) -> Option<Self> {
         let name = registered_name(host);
+        let skeleton = skeleton(name);
         (name.len() >= NAME_MIN).then(|| Self {
-            skeleton: skeleton(name),
+            length: skeleton.chars().count(),
+            skeleton,
             name,
             host,
         })
     }
 
-    /// Almost or exactly this name, as a skeleton.
-    fn is_like(&self, own: &str) -> bool {
+    /// Almost or exactly this name, as a skeleton of so many characters.
+    fn is_like(&self, own: &str, length: usize) -> bool {
         let allowed = match self.name.len() {
             TWO_OFF_MIN.. => 2,
             ONE_OFF_MIN.. => 1,
             _ => 0,
         };
-        own == self.skeleton || (allowed > 0 && is_near(own, &self.skeleton, allowed))
+        own == self.skeleton
+            || (allowed > 0
+                && length.abs_diff(self.length) <= allowed
+                && is_near(own, &self.skeleton, allowed))
     }
 
     /// This name among the labels of a host, as skeletons; longer ones within them too.
@@ -254,7 +261,8 @@ pub(crate) fn likeness<'a>(host: &str, more: &'a [String]) -> Option<Likeness<'a
     let added: Vec<Mark<'a>> = more.iter().filter_map(|host| Mark::of(host)).collect();
     let marks = || BOOK.marks.iter().chain(&added);
     let own = skeleton(registered_name(host));
-    if let Some(mark) = marks().find(|mark| mark.is_like(&own)) {
+    let length = own.chars().count();
+    if let Some(mark) = marks().find(|mark| mark.is_like(&own, length)) {
         return Some(Likeness::LooksLike(mark.host));
     }
     let labels: Vec<String> = host.split(['.', '-']).map(skeleton).collect();

@@ -37,6 +37,13 @@ fn examine(facts: &Facts<'_>, out: &mut Findings) {
                 format!("structure beyond the bounds: {bound}"),
             ),
         );
+        out.add(
+            &UNSCANNABLE,
+            Reason::new(
+                "các phần của thư không xét được",
+                "the parts of the letter could not be examined",
+            ),
+        );
     }
     if letter.cut {
         out.add(

@@ -83,43 +83,56 @@ pub(crate) fn read(letter: &Letter<'_>) -> Found {
 /// `hxxp://a[.]example`, `a(dot)example`: people are to read them, programs are not.
 fn defanged(text: &str, out: &mut Found) {
     let bytes = text.as_bytes();
-    for mark in DOTS.iter().chain(&["hxxp"]) {
-        for at in memmem::find_iter(bytes, mark.as_bytes()) {
-            if !out.goes_on() {
-                return;
-            }
-            let (before, after) = text.split_at(at);
-            let before = &before[before.ceil_char_boundary(at.saturating_sub(HOST_MAX))..];
-            let start = before.rfind(char::is_whitespace).map_or(0, |at| at + 1);
-            let start = before.ceil_char_boundary(start);
-            let after = &after[..after.floor_char_boundary(HOST_MAX)];
-            let end = after.find(char::is_whitespace).unwrap_or(after.len());
-            let written = [&before[start..], &after[..end]].concat();
-            let mut plain = written.replace("hxxp", "http");
-            for dot in DOTS {
-                plain = plain.replace(dot, ".");
-            }
-            let rest = plain
-                .split_once("://")
-                .map_or(plain.as_str(), |(_, rest)| rest);
-            // "(dot)" alone is a word; a host has two labels and an ending of letters.
-            let is_host = |link: &Link| {
-                let host = &link.host.ascii;
-                let ending = host.rsplit('.').next().unwrap_or_default();
-                link.host.address.is_none()
-                    && ending.len() > 1
-                    && !ending.contains(|c: char| c.is_ascii_digit())
-            };
-            let Some(link) = authority(rest).filter(is_host) else {
-                continue;
-            };
-            // Warnings of the state write so too; who is to type it in is told where the dots are.
-            if mark.contains("dot") {
-                out.push(link);
-            }
-            out.defanged.get_or_insert(written);
+    for at in memmem::find_iter(bytes, b"hxxp") {
+        if !out.goes_on() {
+            return;
         }
+        defanged_at(text, at, false, out);
     }
+    for at in memchr::memchr2_iter(b'[', b'(', bytes) {
+        let Some(dot) = DOTS
+            .iter()
+            .find(|dot| bytes[at..].starts_with(dot.as_bytes()))
+        else {
+            continue;
+        };
+        if !out.goes_on() {
+            return;
+        }
+        defanged_at(text, at, dot.contains("dot"), out);
+    }
+}
+
+/// The word around a mark. Warnings of the state write `[.]` too; who is to type a host is told where the dots are, in words.
+fn defanged_at(text: &str, at: usize, is_told: bool, out: &mut Found) {
+    let (before, after) = text.split_at(at);
+    let before = &before[before.ceil_char_boundary(at.saturating_sub(HOST_MAX))..];
+    let start = before.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+    let start = before.ceil_char_boundary(start);
+    let after = &after[..after.floor_char_boundary(HOST_MAX)];
+    let end = after.find(char::is_whitespace).unwrap_or(after.len());
+    let written = [&before[start..], &after[..end]].concat();
+    let mut plain = written.replace("hxxp", "http");
+    for dot in DOTS {
+        plain = plain.replace(dot, ".");
+    }
+    let rest = plain
+        .split_once("://")
+        .map_or(plain.as_str(), |(_, rest)| rest);
+    // "(dot)" alone is a word; a host has two labels and an ending of letters.
+    let is_host = |link: &Link| {
+        let ending = link.host.ascii.rsplit('.').next().unwrap_or_default();
+        link.host.address.is_none()
+            && ending.len() > 1
+            && !ending.contains(|c: char| c.is_ascii_digit())
+    };
+    let Some(link) = authority(rest).filter(is_host) else {
+        return;
+    };
+    if is_told {
+        out.push(link);
+    }
+    out.defanged.get_or_insert(written);
 }
 
 /// The target in the query of a link, in plain or percent-encoded form.
