@@ -52,6 +52,9 @@ pub(crate) fn guard(config: &Config) -> congvu_guard::Settings {
         enabled: config.filter.enabled,
         hostname: config.server.hostname.clone(),
         official_hosts: std::sync::Arc::new(config.filter.official_hosts.clone()),
+        digest_hour: config.filter.digest_hour,
+        web_url: config.filter.web_url.clone(),
+        zone: config.server.zone,
         resolver: resolver(config)
             .inspect_err(|error| warn!(%error, "the filter asks no DNS"))
             .ok(),

@@ -13,12 +13,16 @@ use congvu_store::{AccountId, MailboxId, ModSeq, Purged, Read, Tx};
 
 use crate::error::{Error, Result};
 use crate::find;
-use crate::record::{Account, AddressKey, Agency, AgencyId, Departed, DepartedName, Held, Hold};
+use crate::record::{
+    Account, AddressKey, Agency, AgencyId, Departed, DepartedName, FilterPolicy, Held, Hold, Policy,
+};
 
 /// The window where no agency prescribes one.
 pub const DEFAULT_DAYS: u16 = 30;
 /// The longest window: ten years; beyond that a hold is meant.
 pub const MOST_DAYS: u16 = 3_650;
+/// For how long letters are kept in quarantine where no agency says it: as long as deleted ones.
+pub const QUARANTINE_DAYS: u16 = 30;
 const _: () = assert!(MOST_DAYS as u32 == calendar::LONGEST);
 
 /// Mailboxes or removals looked at in one state: some milliseconds.
@@ -31,6 +35,8 @@ pub struct Keep {
     pub held: bool,
     /// The window, days.
     pub days: u16,
+    /// For how long letters are kept in quarantine, days.
+    pub quarantine_days: u16,
 }
 
 /// Holds on one thing itself.
@@ -70,13 +76,16 @@ pub fn holds<R: Read>(r: &R, account: AccountId, mailbox: Option<MailboxId>) -> 
 /// What decides about an account. Holds on its mailboxes are not looked at.
 pub fn keep<R: Read>(r: &R, account: AccountId) -> Result<Keep> {
     let decided = || -> Result<Keep> {
-        let days = match home_of(r, account)? {
-            (_, Some(days)) => days,
-            (Some(agency), None) => days_of(r, agency)?,
-            (None, None) => DEFAULT_DAYS,
+        let (agency, fixed) = home_of(r, account)?;
+        let (policy, filter) = match agency {
+            Some(agency) => (find::policy(r, agency)?, find::filter(r, agency)?),
+            None => (Policy::default(), FilterPolicy::default()),
         };
-        let held = !holds(r, account, None)?.is_empty();
-        Ok(Keep { held, days })
+        Ok(Keep {
+            held: !holds(r, account, None)?.is_empty(),
+            days: fixed.or(policy.undelete_days).unwrap_or(DEFAULT_DAYS),
+            quarantine_days: filter.quarantine_days.unwrap_or(QUARANTINE_DAYS),
+        })
     };
     match decided() {
         Err(Error::Store(error)) => Err(error.into()),
@@ -85,6 +94,7 @@ pub fn keep<R: Read>(r: &R, account: AccountId) -> Result<Keep> {
             Ok(Keep {
                 held: true,
                 days: DEFAULT_DAYS,
+                quarantine_days: QUARANTINE_DAYS,
             })
         }
         decided => decided,

@@ -8,6 +8,7 @@
 mod advertisers;
 mod copies;
 pub mod correspondence;
+pub mod digest;
 mod greylist;
 #[cfg(test)]
 mod house;
@@ -17,6 +18,7 @@ pub mod learn;
 mod lookup;
 mod origin;
 mod policy;
+pub mod quarantine;
 mod rates;
 mod record;
 mod reputation;
@@ -51,6 +53,8 @@ struct Inner {
     models: Arc<learn::Models>,
     prescriptions: Prescriptions,
     standing: Memory,
+    /// Made when it is first needed.
+    links: tokio::sync::OnceCell<quarantine::Keys>,
 }
 
 /// What an administrator sets for the filter of the whole house; what agencies set stands in the directory.
@@ -69,6 +73,12 @@ pub struct Settings {
     pub dns_lists: Vec<DnsList>,
     /// Whether and which letters are asked to come again.
     pub greylist: Greylist,
+    /// Hour of the day, 0 to 23, in which accounts are told of letters in quarantine.
+    pub digest_hour: u8,
+    /// Where people reach the web listener: `https://mail.example`. `None`: digests have no links.
+    pub web_url: Option<String>,
+    /// Zone of hours and of dates in letters, minutes east of UTC.
+    pub zone: i16,
 }
 
 impl Default for Settings {
@@ -80,6 +90,11 @@ impl Default for Settings {
             resolver: None,
             dns_lists: Vec::new(),
             greylist: Greylist::default(),
+            // When an office opens, so that the digest lies on top.
+            digest_hour: 7,
+            web_url: None,
+            // Việt Nam has one zone, without summer time.
+            zone: 7 * 60,
         }
     }
 }
@@ -103,6 +118,7 @@ impl Guard {
             settings: RwLock::new(Arc::new(settings)),
             models: Arc::default(),
             standing,
+            links: tokio::sync::OnceCell::new(),
         }))
     }
 

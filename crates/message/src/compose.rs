@@ -31,6 +31,10 @@ pub struct Letter<'a> {
     pub subject: &'a str,
     /// Text, lines ended by LF.
     pub text: &'a str,
+    /// The same as HTML, for readers that show it.
+    pub html: Option<&'a str>,
+    /// Made by a program that no answer helps (RFC 3834 section 5): readers who are away do not answer it.
+    pub automatic: bool,
     /// Domain of the Message-ID.
     pub host: &'a str,
     /// When, as seconds since 1970.
@@ -51,7 +55,7 @@ impl Letter<'_> {
             .collect();
         let (name, address) = self.from;
         let mut message = Vec::new();
-        MessageBuilder::new()
+        let mut builder = MessageBuilder::new()
             .header("Date", Raw::new(date::format(self.seconds, self.zone)))
             .header("Message-ID", Raw::new(message_id(self.host)))
             .from(Written::new_address(
@@ -60,8 +64,14 @@ impl Letter<'_> {
             ))
             .to(Written::new_list(to))
             .subject(self.subject)
-            .text_body(self.text)
-            .serialize(&mut message);
+            .text_body(self.text);
+        if let Some(html) = self.html {
+            builder = builder.html_body(html);
+        }
+        if self.automatic {
+            builder = builder.header("Auto-Submitted", Raw::new("auto-generated"));
+        }
+        builder.serialize(&mut message);
         message
     }
 }
@@ -332,6 +342,8 @@ mod tests {
             to: vec![("Văn thư", "vanthu@tinh.test"), ("", "b@tinh.test")],
             subject: "Thư đầu tiên",
             text: "Kính gửi,\n\nĐây là thư thử.\n",
+            html: None,
+            automatic: false,
             host: "xa.test",
             seconds: 1_795_323_600,
             zone: 420,
@@ -358,6 +370,30 @@ mod tests {
             header::count(&raw, "Message-ID") + header::count(&raw, "Date"),
             2
         );
+    }
+
+    #[test]
+    fn letters_of_programs_have_both_forms_and_say_so() {
+        let raw = Letter {
+            from: ("", "postmaster@xa.test"),
+            to: vec![("", "an@xa.test")],
+            subject: "Thư bị giữ",
+            text: "Văn bản\n",
+            html: Some("<p>Văn bản</p>"),
+            automatic: true,
+            host: "xa.test",
+            ..Letter::default()
+        }
+        .build();
+        assert!(raw.is_ascii() && header::check(&raw) == Ok(()));
+        let found = header::find(&raw, "Auto-Submitted").unwrap();
+        assert_eq!(found.value.trim_ascii(), b"auto-generated");
+        let root = summarize(&raw).root;
+        assert_eq!(
+            (root.kind.as_str(), root.subtype.as_str()),
+            ("multipart", "alternative")
+        );
+        assert_eq!(root.parts.len(), 2);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::filter;
 use crate::notice;
 use crate::place::{Letter, Placed, place};
 use crate::plan::{Plan, plan};
+use crate::quarantine::Shown;
 use crate::rcpt::Accepted;
 use crate::record;
 use crate::refusal::Refusal;
@@ -89,10 +90,12 @@ fn log(
             copies,
             queued,
             full,
+            held,
         }) => {
-            let (queued, full) = (queued.map_or(0, |queued| queued.0), full.len());
+            let (queued, full, held) =
+                (queued.map_or(0, |queued| queued.0), full.len(), held.len());
             info!(
-                id, from, to, rcpts, size, copies, queued, full, verdict, p, message_id, ?kind, tls, account, claims_local, %remote, port,
+                id, from, to, rcpts, size, copies, queued, full, held, verdict, p, message_id, ?kind, tls, account, claims_local, %remote, port,
                 "accept message"
             );
         }
@@ -160,6 +163,11 @@ async fn receive(
     } else {
         None
     };
+    let shown = if gathered.is_some() {
+        Shown::of(&read.summary.envelope)
+    } else {
+        Shown::default()
+    };
     let front = format!("Return-Path: <{}>\r\n", transaction.sender.mail.from);
     let Sealed { body, skip, ruling } = seal(shared, read, front, gathered).await?;
     if let Some(ruling) = &ruling {
@@ -196,6 +204,7 @@ async fn receive(
         sent: sent(shared, connection, transaction, &plan).await,
         plan,
         ruling,
+        shown,
         notices,
     };
     let ruling = letter.ruling.clone();

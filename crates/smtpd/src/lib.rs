@@ -16,6 +16,7 @@ mod notice;
 mod place;
 mod plan;
 mod policy;
+mod quarantine;
 mod quota;
 mod rate;
 mod rcpt;

@@ -19,6 +19,7 @@ use congvu_store::{AccountId, NewBody, NewMessage, Store, Tx, trace};
 
 use crate::plan::Plan;
 use crate::policy;
+use crate::quarantine::{self, Shown};
 use crate::quota::{self, Limit};
 use crate::refusal::Refusal;
 
@@ -37,6 +38,8 @@ pub(crate) struct Letter {
     pub ruling: Option<Ruling>,
     /// What is written down if an account of ours sends it.
     pub sent: Vec<Sent>,
+    /// What it says of itself, for those who find it in quarantine.
+    pub shown: Shown,
     /// Envelope of the copies to be sent; its `body` is filled in the transaction.
     pub entry: NewEntry,
     /// First recipient, named when all mailboxes are full.
@@ -98,6 +101,8 @@ pub(crate) struct Placed {
     pub queued: Option<QueueId>,
     /// LMTP: accounts without room, which got no copy.
     pub full: HashSet<AccountId>,
+    /// Accounts whose copies are in quarantine.
+    pub held: HashSet<AccountId>,
 }
 
 /// Places a letter; durable when this returns.
@@ -119,6 +124,13 @@ fn commit(tx: &mut Tx<'_>, letter: &Letter) -> Result<Placed, Refusal> {
         }
         let verdict = letter.verdict(place.account);
         let detail = place.detail.as_deref();
+        if verdict >= Verdict::Quarantine
+            && let Some(one) = quarantine::hold(tx, letter, place.account, detail)?
+        {
+            frame = one.frame;
+            placed.held.insert(place.account);
+            continue;
+        }
         let judgement = letter.ruling.as_ref().map(|ruling| &ruling.judgement);
         let label = judgement.and_then(Judgement::label);
         let mailbox = policy::mailbox_for(tx, place.account, detail, verdict, label)?;
@@ -146,7 +158,9 @@ fn commit(tx: &mut Tx<'_>, letter: &Letter) -> Result<Placed, Refusal> {
     let due = |notice: &&Notice| {
         notice
             .of
-            .is_none_or(|account| !placed.full.contains(&account))
+            .map_or(placed.copies > 0 || placed.held.is_empty(), |account| {
+                !placed.full.contains(&account) && !placed.held.contains(&account)
+            })
     };
     for notice in letter.notices.iter().filter(due) {
         let mut frame = 0;

@@ -163,7 +163,7 @@ impl Shelf {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Release {
     /// The letter is in this mailbox now.
-    Placed(Letter, MailboxId, Uid),
+    Placed(Box<Letter>, MailboxId, Uid),
     /// It had left the quarantine before.
     Ended(Known),
     /// There is no such letter, or nothing is remembered of it any more.

@@ -97,22 +97,24 @@ pub(crate) enum Kind {
     Lmtp,
     Imap,
     Imaps,
+    Web,
 }
 
 impl Kind {
     /// As in the file.
-    pub(crate) const ALL: [(&'static str, Self); 6] = [
+    pub(crate) const ALL: [(&'static str, Self); 7] = [
         ("mx", Self::Mx),
         ("submission", Self::Submission),
         ("submissions", Self::Submissions),
         ("lmtp", Self::Lmtp),
         ("imap", Self::Imap),
         ("imaps", Self::Imaps),
+        ("web", Self::Web),
     ];
 
     /// TLS before the first octet.
     pub(crate) fn implicit_tls(self) -> bool {
-        matches!(self, Self::Submissions | Self::Imaps)
+        matches!(self, Self::Submissions | Self::Imaps | Self::Web)
     }
 }
 
@@ -175,6 +177,7 @@ pub(crate) struct PerAddress {
     pub(crate) submission: usize,
     pub(crate) lmtp: usize,
     pub(crate) imap: usize,
+    pub(crate) web: usize,
 }
 
 /// Who answers our questions; empty means `/etc/resolv.conf`.
@@ -208,6 +211,10 @@ pub(crate) struct Filter {
     pub(crate) official_hosts: Vec<String>,
     pub(crate) dns_lists: Vec<PublicList>,
     pub(crate) greylist: Doubt,
+    /// Hour of the day in which accounts are told of letters in quarantine.
+    pub(crate) digest_hour: u8,
+    /// Where people reach the web listener; without a / at its end.
+    pub(crate) web_url: Option<String>,
 }
 
 /// Where mail of some domains goes.

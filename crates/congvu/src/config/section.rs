@@ -26,6 +26,8 @@ const CONNECTIONS_SUBMISSION: usize = 500;
 const CONNECTIONS_LMTP: usize = 100;
 /// An office of 400 people behind one address, with five connections each.
 const CONNECTIONS_IMAP: usize = 2_000;
+/// An office of people behind one address who open their digests in the same minute.
+const CONNECTIONS_WEB: usize = 100;
 /// Sending is bound by other servers' latency, not by ours.
 const QUEUE_CONNECTIONS: usize = 100;
 /// A tenth of what a slow disk does: a segment in half a minute, a terabyte in two days.
@@ -208,6 +210,7 @@ fn per_address(section: &mut Section<'_>) -> PerAddress {
         submission: section.get("submission", value::bound, CONNECTIONS_SUBMISSION),
         lmtp: section.get("lmtp", value::bound, CONNECTIONS_LMTP),
         imap: section.get("imap", value::bound, CONNECTIONS_IMAP),
+        web: section.get("web", value::bound, CONNECTIONS_WEB),
     }
 }
 
@@ -246,6 +249,8 @@ fn filter(section: &mut Section<'_>) -> Filter {
             .sections("dns-list", filter::list)
             .unwrap_or_default(),
         greylist: section.section("greylist", filter::doubt),
+        digest_hour: section.get("digest-hour", value::hour, own.digest_hour),
+        web_url: section.find("web-url", value::web_url),
     }
 }
 

@@ -123,6 +123,31 @@ pub(super) fn hundredths(value: &DeValue<'_>, most: u32) -> Result<u32, Wrong> {
     })
 }
 
+/// An hour of the day.
+pub(super) fn hour(value: &DeValue<'_>) -> Result<u8, Wrong> {
+    integer(value)
+        .and_then(|number| u8::try_from(number).ok())
+        .filter(|hour| *hour < 24)
+        .ok_or_else(|| outside("an hour", value, "write a whole number from 0 to 23"))
+}
+
+/// `https://host` or `https://host:port/path`, as it stands in links; without a slash at its end.
+pub(super) fn web_url(value: &DeValue<'_>) -> Result<String, Wrong> {
+    const REMEDY: &str = "write for example \"https://mail.example.gov.vn\" (https, a host, at most a port and a path)";
+    let text = text(value)?;
+    let Some(rest) = text.strip_prefix("https://") else {
+        let what = format!("\"{text}\" does not begin with https://");
+        return Err(Wrong::new(what, REMEDY));
+    };
+    let safe = |c: char| c.is_ascii_alphanumeric() || "-._:[]/~".contains(c);
+    let rest = rest.trim_end_matches('/');
+    if rest.is_empty() || rest.starts_with([':', '/']) || !rest.chars().all(safe) {
+        let what = format!("\"{text}\" is no address of a page");
+        return Err(Wrong::new(what, REMEDY));
+    }
+    Ok(format!("https://{rest}"))
+}
+
 /// A TCP port.
 pub(super) fn port(value: &DeValue<'_>) -> Result<u16, Wrong> {
     integer(value)

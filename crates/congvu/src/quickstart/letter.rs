@@ -60,6 +60,8 @@ pub(super) async fn send(
         to: vec![(People::receiving_agency(), to.as_str())],
         subject: &subject,
         text: &text,
+        html: None,
+        automatic: false,
         host: "localhost",
         seconds,
         zone: 7 * 60,

@@ -120,7 +120,8 @@ async fn the_window_is_inherited_and_bounded() {
         world.keep(an).await,
         Keep {
             held: false,
-            days: 30
+            days: 30,
+            quarantine_days: retention::QUARANTINE_DAYS,
         }
     );
     world
@@ -309,7 +310,8 @@ async fn agencies_under_a_hold_are_not_left_by_a_back_door() {
         world.keep(an).await,
         Keep {
             held: true,
-            days: 400
+            days: 400,
+            quarantine_days: retention::QUARANTINE_DAYS,
         }
     );
     let said = world.refused(move |tx| agency::remove(tx, top)).await;

@@ -98,7 +98,7 @@ impl Tx<'_> {
                 by,
                 Some(place),
             )?;
-            Ok(Release::Placed(letter, mailbox.id, placed.uid))
+            Ok(Release::Placed(Box::new(letter), mailbox.id, placed.uid))
         })
     }
 

@@ -71,7 +71,7 @@ async fn a_released_letter_is_in_its_mailbox_once_and_costs_quota_only_then() {
     assert_eq!(dump(&store).await.ledger.messages, 0);
     let (inbox, uid) = match release(&store, letter.id).await {
         Release::Placed(released, inbox, uid) => {
-            assert_eq!(released, letter);
+            assert_eq!(*released, letter);
             (inbox, uid)
         }
         other => panic!("{other:?}"),
@@ -237,6 +237,54 @@ async fn a_backup_and_a_salvage_have_what_is_held() {
     assert!(hold(&store, about("next"), b"z").await.id.0 > letter.id.0 + 1_000);
 }
 
+/// The store has what the maps say.
+async fn compare(
+    store: &Store,
+    held: &BTreeMap<QuarantineId, Vec<u8>>,
+    ended: &BTreeMap<QuarantineId, End>,
+    inbox: &BTreeMap<Uid, Vec<u8>>,
+) {
+    let letters = store
+        .read(|tx| tx.letters_of(ACCOUNT, QuarantineId(0), 1_000))
+        .await
+        .unwrap();
+    assert_eq!(
+        letters.iter().map(|letter| letter.id).collect::<Vec<_>>(),
+        held.keys().copied().collect::<Vec<_>>()
+    );
+    for letter in letters {
+        let body = store.body(letter.body, letter.frame).await.unwrap();
+        assert!(store.octets(&body, 0, u64::MAX).await.unwrap() == held[&letter.id]);
+    }
+    let shown = dump(store).await;
+    let (_, messages, _) = shown
+        .mailboxes
+        .iter()
+        .find(|(m, ..)| m.name == "INBOX")
+        .unwrap();
+    assert_eq!(
+        messages
+            .iter()
+            .map(|message| message.uid)
+            .collect::<Vec<_>>(),
+        inbox.keys().copied().collect::<Vec<_>>()
+    );
+    for message in messages {
+        assert!(octets(store, message).await.unwrap() == inbox[&message.uid]);
+    }
+    let known = store
+        .read(|tx| tx.letters_ended(QuarantineId(0), 1_000))
+        .await
+        .unwrap()
+        .0;
+    let known: BTreeMap<_, _> = known
+        .into_iter()
+        .map(|known| (known.id, known.end.unwrap().0))
+        .collect();
+    assert_eq!(&known, ended);
+    assert_eq!(store.read(|tx| tx.check_homes()).await.unwrap(), []);
+}
+
 /// What is held and what became of the rest, against plain maps, through every kind of restart and compaction.
 #[tokio::test]
 async fn random_acts_are_what_plain_maps_say_through_every_kind_of_restart() {
@@ -309,45 +357,7 @@ async fn random_acts_are_what_plain_maps_say_through_every_kind_of_restart() {
         let (opened, report) = open(&folder);
         assert!(report.damaged.is_empty() && report.cut == 0, "{report:?}");
         store = opened;
-        let letters = store
-            .read(|tx| tx.letters_of(ACCOUNT, QuarantineId(0), 1_000))
-            .await
-            .unwrap();
-        assert_eq!(
-            letters.iter().map(|letter| letter.id).collect::<Vec<_>>(),
-            held.keys().copied().collect::<Vec<_>>()
-        );
-        for letter in letters {
-            let body = store.body(letter.body, letter.frame).await.unwrap();
-            assert!(store.octets(&body, 0, u64::MAX).await.unwrap() == held[&letter.id]);
-        }
-        let seen = dump(&store).await;
-        let (_, messages, _) = seen
-            .mailboxes
-            .iter()
-            .find(|(m, ..)| m.name == "INBOX")
-            .unwrap();
-        assert_eq!(
-            messages
-                .iter()
-                .map(|message| message.uid)
-                .collect::<Vec<_>>(),
-            inbox.keys().copied().collect::<Vec<_>>()
-        );
-        for message in messages {
-            assert!(octets(&store, message).await.unwrap() == inbox[&message.uid]);
-        }
-        let known = store
-            .read(|tx| tx.letters_ended(QuarantineId(0), 1_000))
-            .await
-            .unwrap()
-            .0;
-        let known: BTreeMap<_, _> = known
-            .into_iter()
-            .map(|known| (known.id, known.end.unwrap().0))
-            .collect();
-        assert_eq!(known, ended);
-        assert_eq!(store.read(|tx| tx.check_homes()).await.unwrap(), []);
+        compare(&store, &held, &ended, &inbox).await;
     }
 }
 
