@@ -21,6 +21,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("smtpd", 4),
     ("queue", 4),
     ("imapd", 4),
+    ("web", 4),
     ("admin", 5),
     ("congvu", 6),
 ];

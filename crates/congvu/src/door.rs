@@ -8,6 +8,7 @@ use congvu_guard::Guard;
 use congvu_net::tls::ServerTls;
 use congvu_net::{Door, Gate, Listener, Stopper};
 use congvu_smtp::ask::Kind as Smtp;
+use congvu_web::Pages;
 use congvu_wire::Peer;
 
 use crate::config::{self, Config, Kind};
@@ -21,6 +22,7 @@ struct Current {
     smtpd: congvu_smtpd::Shared,
     imapd: Arc<congvu_imapd::Shared>,
     imap: congvu_imap::server::Config,
+    pages: Pages,
     mx: Arc<congvu_smtp::server::Config>,
     submission: Arc<congvu_smtp::server::Config>,
     lmtp: Arc<congvu_smtp::server::Config>,
@@ -32,7 +34,9 @@ impl Live {
         let directory = guard.directory();
         let smtpd = congvu_smtpd::Shared::new(guard.clone(), settings::smtpd(config));
         let imapd = congvu_imapd::Shared::new(directory.clone(), settings::imapd(config));
-        Self(RwLock::new(Current::new(config, smtpd, imapd)))
+        // What they depend on is read from the guard, or fixed at the start.
+        let pages = Pages::new(guard.clone(), config.access.unlimited.clone());
+        Self(RwLock::new(Current::new(config, smtpd, imapd, pages)))
     }
 
     /// Takes over a new configuration, for connections from now on.
@@ -40,7 +44,7 @@ impl Live {
         let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let smtpd = current.smtpd.with_settings(settings::smtpd(config));
         let imapd = current.imapd.with_settings(settings::imapd(config));
-        *current = Current::new(config, smtpd, imapd);
+        *current = Current::new(config, smtpd, imapd, current.pages.clone());
     }
 
     fn now(&self) -> Current {
@@ -52,7 +56,12 @@ impl Live {
 }
 
 impl Current {
-    fn new(config: &Config, smtpd: congvu_smtpd::Shared, imapd: Arc<congvu_imapd::Shared>) -> Self {
+    fn new(
+        config: &Config,
+        smtpd: congvu_smtpd::Shared,
+        imapd: Arc<congvu_imapd::Shared>,
+        pages: Pages,
+    ) -> Self {
         // There is always a certificate, if need be our own.
         let machine = |kind| Arc::new(smtpd.settings().machine(kind, true));
         Self {
@@ -62,6 +71,7 @@ impl Current {
             imap: settings::imap(config),
             imapd,
             smtpd,
+            pages,
         }
     }
 
@@ -87,6 +97,8 @@ pub(crate) fn door(
         Kind::Submission | Kind::Submissions => (most.submission, SMTP_FULL),
         Kind::Lmtp => (most.lmtp, SMTP_FULL),
         Kind::Imap | Kind::Imaps => (most.imap, IMAP_FULL),
+        // TLS from the first octet: nothing is said.
+        Kind::Web => (most.web, b""),
     };
     Door {
         name: listener.name.clone(),
@@ -117,6 +129,15 @@ pub(crate) fn open(
         Kind::Mx => Smtp::Mx,
         Kind::Submission | Kind::Submissions => Smtp::Submission,
         Kind::Lmtp => Smtp::Lmtp,
+        Kind::Web => {
+            let pages = live.now().pages;
+            let run = move |peer: Peer, stream, shutdown| {
+                let pages = pages.clone();
+                async move { pages.serve(peer, stream, shutdown).await }
+            };
+            tokio::spawn(listener.serve_streams(door, run, signal));
+            return;
+        }
         Kind::Imap | Kind::Imaps => {
             let allow_plaintext = configured.clear_text;
             let make = move |peer: Peer| {

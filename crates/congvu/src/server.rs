@@ -89,6 +89,7 @@ pub(crate) struct Server {
     tending: AbortHandle,
     compaction_rate: Arc<AtomicU64>,
     retention: AbortHandle,
+    digests: AbortHandle,
 }
 
 impl Server {
@@ -142,6 +143,9 @@ impl Server {
         tokio::spawn(async move { sending.run(signal).await });
 
         tokio::spawn(guard.clone().teach(stopper.signal()));
+        let digests = guard.clone();
+        let digests = tokio::spawn(async move { digests.send_digests_daily().await });
+        let digests = digests.abort_handle();
 
         let compaction_rate = Arc::new(AtomicU64::new(config.limits.compaction_rate));
         let upkeep = upkeep::run(store.clone(), Arc::clone(&compaction_rate));
@@ -183,6 +187,7 @@ impl Server {
             tending,
             compaction_rate,
             retention,
+            digests,
         })
     }
 
@@ -233,6 +238,7 @@ impl Server {
     pub(crate) async fn stop(mut self) {
         self.control.abort();
         self.retention.abort();
+        self.digests.abort();
         // Its end waits for one reading, which must not hold up others here.
         let scrub = self.scrub.take();
         let scrub = tokio::task::spawn_blocking(move || drop(scrub));

@@ -9,12 +9,14 @@ pub mod plain;
 
 use congvu_directory::record::HoldId;
 use congvu_directory::retention::{self, DuePage};
+use congvu_spam::statistics::Class;
 use congvu_store::calendar::CalendarRead as _;
 use congvu_store::quarantine::{End, Known, Letter, QuarantineId, QuarantineRead as _, Release};
 use congvu_store::tx::Quota;
 use congvu_store::{AccountId, Read, Timestamp, Tx};
 
 use crate::Guard;
+use crate::learn::{self, Label, Source};
 
 pub(crate) use link::Secret;
 pub use link::{Keys, Link};
@@ -94,7 +96,21 @@ pub fn days_left<R: Read>(r: &R, letter: &Letter, keep: Keep) -> Result<u32, Err
 /// Takes a letter out and puts it into its mailbox. `by` is told in the trace.
 pub fn release(tx: &mut Tx<'_>, id: QuarantineId, by: &str, quota: Quota) -> Result<Letter, Error> {
     match tx.release_letter(id, by, quota) {
-        Ok(Release::Placed(letter, ..)) => Ok(*letter),
+        Ok(Release::Placed(letter, ..)) => {
+            // Whoever wants it says that the filter was wrong.
+            let label = Label {
+                account: Some(letter.about.account),
+                class: Class::Ham,
+                source: Source::Release,
+                letter: learn::Letter::Stored {
+                    body: letter.body,
+                    frame: letter.frame,
+                },
+                judged: Some(true),
+            };
+            learn::label(tx, &label)?;
+            Ok(*letter)
+        }
         Ok(Release::Ended(known)) => Err(Error::Ended(known)),
         Ok(Release::Missing) => Err(Error::Missing(id)),
         Err(congvu_store::Error::NoAccount) => Err(Error::NoAccount(id)),

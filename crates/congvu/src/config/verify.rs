@@ -17,6 +17,7 @@ pub(super) fn consistent(config: &Config, document: &Spanned<DeTable<'_>>, probl
     let place = Place(document.get_ref());
     hostname(config, &place, problems);
     listeners(config, &place, problems);
+    web(config, &place, problems);
     if config.queue.schedule.is_empty() {
         let remedy = "write at least one, for example \"5m\"";
         problems.add(
@@ -46,6 +47,31 @@ pub(super) fn consistent(config: &Config, document: &Spanned<DeTable<'_>>, probl
             let span = place.nth("route", number).of(&["domain"]);
             problems.add(span, what, "keep one of them");
         }
+    }
+}
+
+/// Links lead to the web listener: the one is of no use without the other.
+fn web(config: &Config, place: &Place<'_>, problems: &Problems) {
+    let mut listeners = config.listeners.iter().enumerate();
+    let listens = listeners.find(|(_, listener)| listener.kind == Kind::Web);
+    match (listens, &config.filter.web_url) {
+        // A wrong one is told as such.
+        (Some(_), None) if place.of(&["filter", "web-url"]).is_some() => {}
+        (Some((number, listener)), None) => {
+            let what = format!(
+                "[[listener]] \"{}\": nobody is told of it, since filter.web-url is not set",
+                listener.name
+            );
+            let remedy = "write in [filter]: web-url = \"https://mail.example.gov.vn\", the address that people reach it by";
+            let span = place.nth("listener", number).of(&["kind"]);
+            problems.add(span, what, remedy);
+        }
+        (None, Some(_)) if place.of(&["filter", "web-url"]).is_some() => {
+            let what = "filter.web-url: no listener serves these links";
+            let remedy = "add: [[listener]] kind = \"web\", addresses = [\"0.0.0.0:443\", \"[::]:443\"]; or remove web-url";
+            problems.add(place.of(&["filter", "web-url"]), what, remedy);
+        }
+        _ => {}
     }
 }
 

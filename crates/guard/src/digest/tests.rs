@@ -337,14 +337,14 @@ async fn an_agency_says_for_how_long() {
         let refused = house
             .guard
             .directory()
-            .change(move |tx| agency::set_filter(tx, agency, &policy(wrong)))
+            .change(move |tx| agency::set_filter(tx, agency, policy(wrong)))
             .await;
         assert!(refused.is_err());
     }
     house
         .guard
         .directory()
-        .change(move |tx| agency::set_filter(tx, agency, &policy(3)))
+        .change(move |tx| agency::set_filter(tx, agency, policy(3)))
         .await
         .unwrap();
     house.wait(3).await;
