@@ -73,18 +73,18 @@ impl Due {
     /// Whether an account is to be told now of what is new since `oldest`.
     fn includes(
         self,
-        shelf: &Shelf,
+        sums: &Shelf,
         oldest: Timestamp,
         now: Timestamp,
         settings: &Settings,
     ) -> bool {
         match self {
             Self::Now => true,
-            Self::Of(account) => account == shelf.account,
+            Self::Of(account) => account == sums.account,
             Self::Daily => {
                 let hour = last_hour(now, settings.digest_hour, settings.zone);
                 // A clock that was ahead when the last one was sent must not silence the account for years.
-                let told = shelf.told < hour || shelf.told.0 > now.0.saturating_add(DAY);
+                let told = sums.told < hour || sums.told.0 > now.0.saturating_add(DAY);
                 let came = oldest < hour || oldest.0 > now.0;
                 told && came
             }
@@ -174,16 +174,16 @@ impl Guard {
             .letters
             .last()
             .map_or(QuarantineId(0), |(last, _)| last.id);
-        let (shelf, zone) = (draft.shelf, settings.zone);
+        let (before, zone) = (draft.shelf, settings.zone);
         self.store()
             .transact::<_, Error, _>(move |tx| {
-                let current = tx.shelf(shelf.account)?;
+                let current = tx.shelf(before.account)?;
                 if current.is_none_or(|current| {
-                    (current.told, current.told_upto) != (shelf.told, shelf.told_upto)
+                    (current.told, current.told_upto) != (before.told, before.told_upto)
                 }) {
                     return Ok(0);
                 }
-                let Some(inbox) = tx.mailbox_named(shelf.account, "INBOX")? else {
+                let Some(inbox) = tx.mailbox_named(before.account, "INBOX")? else {
                     return Ok(0);
                 };
                 let message = NewMessage {
@@ -196,12 +196,12 @@ impl Guard {
                 let placed = tx.append(inbox.id, &body, &message, Quota::Ignore)?;
                 let mut told = told.clone();
                 told.placed.push(trace::Placed {
-                    account: shelf.account,
+                    account: before.account,
                     mailbox: inbox.id,
                     uid: placed.uid,
                 });
                 tx.trace(Event::Accepted(told))?;
-                tx.told_letters(shelf.account, upto, now)?;
+                tx.told_letters(before.account, upto, now)?;
                 Ok(count)
             })
             .await

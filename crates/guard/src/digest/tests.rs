@@ -211,7 +211,8 @@ async fn what_strangers_wrote_is_only_text() {
         .root
         .parts
         .remove(1);
-    let (from, to) = (html.body_at as usize, html.end_at as usize);
+    let at = |place: u64| usize::try_from(place).unwrap();
+    let (from, to) = (at(html.body_at), at(html.end_at));
     let encoding = congvu_message::transfer::Encoding::named(&html.encoding).unwrap();
     let html = congvu_message::transfer::decode(encoding, &raw.as_bytes()[from..to]);
     let html = String::from_utf8(html).unwrap();
