@@ -298,11 +298,22 @@ fn phrases(letter: &Letter<'_>, out: &mut Findings) {
         );
     }
     let extortion = found.group(Group::Extortion);
-    let wallet = extortion.len() >= 2 && names_wallet(letter);
-    if wallet || extortion.len() >= 3 {
+    // Where to pay says as much as two more phrases.
+    let said = extortion.len()
+        + if !extortion.is_empty() && names_wallet(letter) {
+            2
+        } else {
+            0
+        };
+    if said >= 3 {
+        let weight = if said == 3 {
+            1.0
+        } else {
+            PHRASES_EXTORTION.weight
+        };
         report(
             &PHRASES_EXTORTION,
-            PHRASES_EXTORTION.weight,
+            weight,
             &extortion,
             ["tống tiền", "extortion"],
             out,
