@@ -16,6 +16,8 @@ pub(crate) const STAGE: Stage = Stage {
         DATE_MISSING,
         DATE_AHEAD,
         DATE_LONG_AGO,
+        DATE_ZONE,
+        SELF_ADDRESSED,
         MESSAGE_ID_MISSING,
         TO_MISSING,
         REPLY_ELSEWHERE,
@@ -30,6 +32,10 @@ const HEADER_BROKEN: Rule = Rule::new("HEADER_BROKEN", Family::Header, 0.8);
 const DATE_MISSING: Rule = Rule::new("DATE_MISSING", Family::Header, 0.5);
 const DATE_AHEAD: Rule = Rule::new("DATE_AHEAD", Family::Header, 0.8);
 const DATE_LONG_AGO: Rule = Rule::new("DATE_LONG_AGO", Family::Header, 0.4);
+/// Programs that make up dates make up zones.
+const DATE_ZONE: Rule = Rule::new("DATE_ZONE", Family::Header, 1.0);
+/// People write to themselves too, and to many by blind copy; hardly from outside.
+const SELF_ADDRESSED: Rule = Rule::new("SELF_ADDRESSED", Family::Header, 0.3);
 const MESSAGE_ID_MISSING: Rule = Rule::new("MESSAGE_ID_MISSING", Family::Header, 0.4);
 /// As frequent in ham as in spam (training half); together with others it still says that nobody was meant.
 const TO_MISSING: Rule = Rule::new("TO_MISSING", Family::Header, 0.1);
@@ -80,11 +86,58 @@ fn examine(facts: &Facts<'_>, out: &mut Findings) {
             Reason::new("thư không ghi người nhận", "the letter names no recipient"),
         );
     }
+    self_addressed(facts, out);
     reply(facts, out);
+}
+
+/// From and the only recipient in the header are one address, and nobody logged in.
+fn self_addressed(facts: &Facts<'_>, out: &mut Findings) {
+    let envelope = &facts.letter.summary.envelope;
+    let ([from], [to], []) = (
+        envelope.from.as_slice(),
+        envelope.to.as_slice(),
+        envelope.cc.as_slice(),
+    ) else {
+        return;
+    };
+    let same = |a: &Option<String>, b: &Option<String>| match (a, b) {
+        (Some(a), Some(b)) => !a.is_empty() && a.eq_ignore_ascii_case(b),
+        _ => false,
+    };
+    let is_outside = facts.connection.login == Login::Nobody;
+    if is_outside && same(&from.mailbox, &to.mailbox) && same(&from.host, &to.host) {
+        out.add(
+            &SELF_ADDRESSED,
+            Reason::new(
+                "người gửi và người nhận ghi trong thư là một, mà thư từ ngoài đến",
+                "sender and recipient in the header are one, and the letter comes from outside",
+            ),
+        );
+    }
+}
+
+/// The zone of a date, if it is none on Earth: they lie between -1200 and +1400, in quarters of an hour.
+fn odd_zone(date: &str) -> Option<&str> {
+    let mut words = date.split_ascii_whitespace();
+    let zone = words.rfind(|word| word.len() == 5 && word.starts_with(['+', '-']))?;
+    let number: u16 = zone.get(1..)?.parse().ok()?;
+    let (hours, minutes) = (number / 100, number % 100);
+    let most = if zone.starts_with('+') { 14 } else { 12 };
+    (hours > most || minutes % 15 != 0).then_some(zone)
 }
 
 fn date(facts: &Facts<'_>, out: &mut Findings) {
     let envelope = &facts.letter.summary.envelope;
+    if let Some(zone) = envelope.date.as_deref().and_then(odd_zone) {
+        let zone = shown(zone);
+        out.add(
+            &DATE_ZONE,
+            Reason::new(
+                format!("múi giờ không có trên Trái Đất: {zone}"),
+                format!("a time zone that does not exist: {zone}"),
+            ),
+        );
+    }
     let Some((sent, _)) = envelope.sent else {
         out.add(
             &DATE_MISSING,
@@ -153,7 +206,25 @@ fn is_related(a: &str, b: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_related;
+    use super::{is_related, odd_zone};
+
+    #[test]
+    fn zones() {
+        for date in [
+            "1 Nov 2026 08:00:00 +0700",
+            "x +1400 (x)",
+            "x +0545",
+            "x -1200",
+            "x GMT",
+            "",
+            "x -07",
+        ] {
+            assert_eq!(odd_zone(date), None, "{date}");
+        }
+        for date in ["x -1900", "x +1500 (PDT)", "x +0717"] {
+            assert!(odd_zone(date).is_some(), "{date}");
+        }
+    }
 
     #[test]
     fn related_domains() {
