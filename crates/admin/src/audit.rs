@@ -16,8 +16,8 @@ use crate::error::Result;
 const ARGUMENTS: usize = 8_192;
 /// Records of a page.
 const PAGE: usize = 500;
-/// Argument names whose values are never kept: secrets, and files (every account of one has its own record).
-const SECRET: [&str; 2] = ["password", "csv"];
+/// Argument names whose values are never kept: secrets, files (every account of one has its own record), letters.
+const SECRET: [&str; 3] = ["password", "csv", "letter"];
 
 /// Who asks for an act, as the system vouches for it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -12,6 +12,7 @@ pub mod control;
 pub mod deleted;
 pub mod error;
 pub mod import;
+pub mod learning;
 pub mod mail;
 mod maildir;
 pub mod open;

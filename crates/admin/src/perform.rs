@@ -18,6 +18,7 @@ use crate::change::{
 use crate::deleted;
 use crate::error::{Error, Result};
 use crate::import;
+use crate::learning;
 use crate::reply::{Done, ReloadedView, Reply, StatusView, StoreReply};
 use crate::request::{NewPassword, Plain, Request, StoreQuery};
 use crate::retention;
@@ -170,6 +171,9 @@ impl Admin {
                 self.retry_all(who, &change, domain.clone()).await
             }
             Change::Message(undelete) => self.undelete(who, &change, undelete).await,
+            _ if let Some((address, since)) = learning::paged(&change) => {
+                self.forget_account(who, &change, address, since).await
+            }
             _ => self.change_one(who, &change).await,
         };
         if let Err(error) = &outcome {

@@ -11,6 +11,7 @@ use crate::audit;
 use crate::change::{Subject, account, address, agency_id};
 use crate::deleted;
 use crate::error::{Error, Result};
+use crate::learning;
 use crate::reply::{OperatorsView, QuotaView, Reply};
 use crate::trace;
 
@@ -120,6 +121,20 @@ pub enum Query {
     },
     /// Holds by number.
     Holds,
+    /// What the filter learned.
+    Learning {
+        /// Only of this agency and those below.
+        agency: Option<String>,
+        /// In so many days, today included.
+        days: u32,
+    },
+    /// What people said of letters, oldest first.
+    Labels {
+        /// Only this account.
+        address: Option<String>,
+        /// Continuation.
+        after: Option<String>,
+    },
     /// Removed accounts that are kept.
     RemovedAccounts {
         /// Continuation.
@@ -266,6 +281,7 @@ impl Query {
         | Self::RemovedAccounts { after }
         | Self::DeletedMailboxes { after, .. }
         | Self::Trace { after, .. }
+        | Self::Labels { after, .. }
         | Self::Audit { after, .. } = &mut self
         {
             *after = Some(next.to_owned());
@@ -336,6 +352,12 @@ impl Query {
             }
             Self::Queue { after } => Reply::Queue(queue(r, after.as_deref())?),
             Self::QueueEntry { id } => Reply::QueueEntry(queue_entry(r, *id)?),
+            Self::Learning { agency, days } => {
+                Reply::Learning(Box::new(learning::stats(r, agency.as_deref(), *days)?))
+            }
+            Self::Labels { address, after } => {
+                Reply::Labels(learning::labels(r, address.as_deref(), after.as_deref())?)
+            }
             Self::Holds => Reply::Holds(hold::all(r)?.into_iter().map(Into::into).collect()),
             Self::RemovedAccounts { after } => {
                 Reply::RemovedAccounts(view::removed_accounts(r, after.as_deref())?)

@@ -11,6 +11,7 @@ use congvu_store::page::{IndexPage, Position};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::AuditView;
+use crate::learning::{LabelView, LearningView};
 use crate::mail::MailReply;
 use crate::query::{QueueDetail, QueueView};
 use crate::request::Plain;
@@ -68,6 +69,10 @@ pub enum Reply {
     Audit(Page<AuditView>),
     /// Holds.
     Holds(Vec<HoldView>),
+    /// What the filter learned.
+    Learning(Box<LearningView>),
+    /// What people said of letters.
+    Labels(Page<LabelView>),
     /// Removed accounts.
     RemovedAccounts(Page<RemovedAccountView>),
     /// Deleted mailboxes.
@@ -258,6 +263,7 @@ impl Reply {
             Self::DeletedMessages(page) => page.next.as_deref(),
             Self::Trace(page) => page.next.as_deref(),
             Self::Audit(page) => page.next.as_deref(),
+            Self::Labels(page) => page.next.as_deref(),
             _ => None,
         }
     }
@@ -273,6 +279,7 @@ impl Reply {
             Self::Queue(page) => page.entries.len(),
             Self::Trace(page) => page.entries.len(),
             Self::Audit(page) => page.entries.len(),
+            Self::Labels(page) => page.entries.len(),
             _ => 0,
         }
     }
@@ -288,6 +295,7 @@ impl Reply {
             Self::Queue(page) => page.entries.truncate(most),
             Self::Trace(page) => page.entries.truncate(most),
             Self::Audit(page) => page.entries.truncate(most),
+            Self::Labels(page) => page.entries.truncate(most),
             _ => {}
         }
     }
@@ -310,6 +318,7 @@ impl Reply {
             (Self::DeletedMessages(all), Self::DeletedMessages(page)) => join(all, page),
             (Self::Trace(all), Self::Trace(page)) => join(all, page),
             (Self::Audit(all), Self::Audit(page)) => join(all, page),
+            (Self::Labels(all), Self::Labels(page)) => join(all, page),
             (other, page) => *other = page,
         }
     }

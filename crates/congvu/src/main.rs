@@ -77,7 +77,7 @@ fn main() -> ExitCode {
         Command::Quickstart(args) => quickstart::run(&args),
         Command::Admin(noun) => cli::run(&cli.config, cli.json, noun),
         Command::Store(verb) => cli::store::run(&cli.config, cli.json, verb),
-        Command::Spam(verb) => cli::spam::run(cli.json, verb),
+        Command::Spam(verb) => cli::spam::run(&cli.config, cli.json, verb),
         Command::Backup(args) => cli::backup::run(&cli.config, cli.json, args),
         Command::Restore(args) => cli::backup::restore(&cli.config, cli.json, args),
         Command::Export(args) => cli::mail::export(&cli.config, cli.json, args),

@@ -30,7 +30,7 @@ pub use lesson::{DAY_MAX, VOICE};
 pub(crate) use models::Models;
 pub use output::{KEPT, KEPT_DAYS};
 pub use record::{Letter, Source, TallyCounts};
-pub use stats::{Given, Progress, Size, counts, labels, letter, progress};
+pub use stats::{Given, Progress, counts, labels, letter, progress};
 
 use crate::{Guard, Scope};
 

@@ -5,6 +5,7 @@ mod clients;
 mod crash;
 mod damage;
 mod full;
+mod learn;
 mod migrate;
 mod relay;
 mod service;

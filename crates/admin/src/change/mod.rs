@@ -10,6 +10,7 @@ mod domain;
 mod hold;
 mod password;
 mod queue;
+mod spam;
 mod undelete;
 
 pub use account::{AccountChange, OperatorChange};
@@ -20,6 +21,7 @@ pub use hold::HoldChange;
 pub(crate) use hold::with_departed;
 pub use password::{AppPasswordChange, PasswordChange};
 pub use queue::QueueChange;
+pub use spam::SpamChange;
 pub use undelete::{AT_ONCE, MailboxChange, MessageChange};
 
 use congvu_directory::edit::domain::OldName;
@@ -63,6 +65,8 @@ pub enum Change {
     Mailbox(MailboxChange),
     /// Deleted messages.
     Message(MessageChange),
+    /// What the filter learned.
+    Spam(SpamChange),
 }
 
 impl Change {
@@ -88,6 +92,7 @@ impl Change {
             Self::Queue(change) => change.apply(tx),
             Self::Hold(change) => change.apply(tx, who),
             Self::Mailbox(change) => change.apply(tx),
+            Self::Spam(change) => change.apply(tx),
             Self::Message(_) => Err(Error::Invalid(
                 "messages are brought back as a whole, not as one change".to_owned(),
             )),

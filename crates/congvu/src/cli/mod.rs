@@ -11,6 +11,7 @@ mod agency;
 mod amount;
 pub(crate) mod backup;
 mod domain;
+mod learn;
 pub(crate) mod mail;
 pub(crate) mod migrate;
 mod password;
@@ -154,6 +155,11 @@ impl Noun {
 
 /// Runs one command.
 pub(crate) fn run(config: &Path, json: bool, noun: Noun) -> ExitCode {
+    carry_out(config, json, |zone| noun.plan(zone))
+}
+
+/// Does what a command asks, which may depend on the time zone of the server.
+fn carry_out(config: &Path, json: bool, plan: impl FnOnce(i16) -> Result<Plan, Usage>) -> ExitCode {
     let config = match Config::read(config) {
         Ok(config) => config,
         Err(problems) => {
@@ -162,7 +168,7 @@ pub(crate) fn run(config: &Path, json: bool, noun: Noun) -> ExitCode {
         }
     };
     let zone = config.server.zone;
-    let plan = match noun.plan(zone) {
+    let plan = match plan(zone) {
         Ok(plan) => plan,
         Err(usage) => {
             eprintln!("error: {usage}");

@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::amount::{size, time};
 use super::table::{Table, plain};
 use super::trace::{self, Language};
-use super::undelete;
+use super::{learn, undelete};
 
 /// How to print.
 pub(super) struct Output {
@@ -144,6 +144,8 @@ impl Output {
                 table.to_string()
             }
             Reply::QueueEntry(detail) => self.queue_entry(detail),
+            Reply::Learning(view) => learn::stats(self, view),
+            Reply::Labels(page) => learn::labels(self, &page.entries),
             Reply::Holds(all) => undelete::holds(self, all),
             Reply::RemovedAccounts(page) => undelete::accounts(self, &page.entries),
             Reply::DeletedMailboxes(page) => undelete::mailboxes(self, &page.entries),

@@ -1,4 +1,5 @@
-//! `congvu spam …`: what the filter says of a letter and why, and how good it is on sorted mail.
+//! `congvu spam …`: what the filter says of a letter and why, how good it is on sorted mail; what people taught it is
+//! in `learn`.
 //!
 //! Exit codes: 0 done, 1 the corpus cannot be measured, 2 wrong usage.
 
@@ -15,9 +16,9 @@ use congvu_spam::statistics::{Model, features};
 use congvu_spam::{Facts, Judgement, Letter, Thresholds, judge};
 use serde_json::json;
 
-use super::REFUSED;
 use super::amount::size;
 use super::table::{Table, plain};
+use super::{REFUSED, learn};
 
 /// Words shown of a letter.
 const WORDS: usize = 12;
@@ -29,6 +30,19 @@ pub(crate) enum Verb {
     Explain(ExplainArgs),
     /// Measure the filter on sorted mail. Nothing is learned or stored.
     Eval(EvalArgs),
+    /// Teach the filter a letter, in the name of an account or of the house.
+    #[command(subcommand)]
+    Learn(learn::LearnVerb),
+    /// Take back what the filter was taught.
+    Forget(learn::ForgetArgs),
+    /// What people said of letters, oldest first.
+    Labels {
+        /// Only this account.
+        #[arg(long, value_name = "ADDRESS")]
+        account: Option<String>,
+    },
+    /// What was learned: labels, how often the filter had been right, how far it is believed.
+    Stats(learn::StatsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -94,8 +108,14 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 /// Runs one command.
-pub(crate) fn run(json: bool, verb: Verb) -> ExitCode {
+pub(crate) fn run(config: &Path, json: bool, verb: Verb) -> ExitCode {
     let done = match verb {
+        Verb::Learn(verb) => return super::carry_out(config, json, |_| verb.plan()),
+        Verb::Forget(args) => return super::carry_out(config, json, |zone| args.plan(zone)),
+        Verb::Labels { account } => {
+            return super::carry_out(config, json, |_| Ok(learn::labels_of(account)));
+        }
+        Verb::Stats(args) => return super::carry_out(config, json, |_| Ok(args.plan())),
         Verb::Explain(args) => explain(json, &args),
         Verb::Eval(args) => evaluate(json, &args),
     };

@@ -64,11 +64,6 @@ impl Models {
         teachers.unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    pub(crate) fn weights(&self) -> usize {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.weights
-    }
-
     pub(crate) fn cached(&self, scope: Scope) -> Option<Arc<Delta>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.clock += 1;

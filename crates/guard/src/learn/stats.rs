@@ -1,13 +1,11 @@
 //! What was learned, for people: counts of days and agencies, and the labels themselves.
 
-use std::collections::BTreeMap;
-
 use congvu_directory::AgencyId;
+use congvu_spam::statistics::model::{self, PAGE, PAGES};
 use congvu_store::{AccountId, Read, Record as _, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::record::{Act, Done, Entry, Letter, Source, State, Tally, TallyCounts, What};
-use crate::Guard;
 
 /// How far learning is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -22,6 +20,12 @@ pub struct Progress {
     pub spam: u32,
     /// The oldest label that is kept, and can be taken back.
     pub oldest: u64,
+    /// How far the house's model is believed, in thousandths.
+    pub trust: u16,
+    /// How far corrections of agencies and accounts are, in thousandths.
+    pub ground: u16,
+    /// Octets of the house's model in memory.
+    pub octets: u64,
 }
 
 /// One label.
@@ -62,7 +66,19 @@ pub fn progress<R: Read>(r: &R) -> Result<Progress> {
         ham: state.ham,
         spam: state.spam,
         oldest: state.oldest.max(1),
+        trust: thousandths(model::trust_after(state.ham, state.spam)),
+        ground: thousandths(model::ground_after(state.ham)),
+        octets: (PAGES * PAGE * size_of::<f32>()) as u64,
     })
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "from 0 to 1000"
+)]
+fn thousandths(share: f32) -> u16 {
+    (share * 1000.0).round() as u16
 }
 
 /// Entries counted at once, and at most.
@@ -109,16 +125,6 @@ impl TallyCounts {
         self.missed = self.missed.saturating_add(other.missed);
         self.revoked = self.revoked.saturating_add(other.revoked);
         self.unread = self.unread.saturating_add(other.unread);
-    }
-
-    /// Labels by their source's name: wanted, unwanted; only those that there are.
-    pub fn by_source(&self) -> BTreeMap<&'static str, [u32; 2]> {
-        Source::ALL
-            .into_iter()
-            .zip(self.labels)
-            .filter(|(_, counts)| *counts != [0, 0])
-            .map(|(source, counts)| (source.name(), counts))
-            .collect()
     }
 }
 
@@ -167,33 +173,4 @@ pub fn letter(raw: &[u8]) -> Letter {
     let summary = congvu_message::summarize(raw);
     let letter = congvu_spam::Letter::read(raw, &summary);
     Letter::told(letter.features())
-}
-
-/// What the models in memory are.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Size {
-    /// How far the house's model is believed, 0 to 1.
-    pub trust: f32,
-    /// How far corrections of agencies and accounts are.
-    pub ground: f32,
-    /// Octets of the house's model.
-    pub octets: usize,
-    /// Accounts and agencies that taught something.
-    pub teachers: usize,
-    /// Weights of corrections at hand.
-    pub weights: usize,
-}
-
-impl Guard {
-    /// What the models in memory are.
-    pub fn learned_size(&self) -> Size {
-        let models = self.models();
-        Size {
-            trust: models.house.trust(),
-            ground: models.house.ground(),
-            octets: models.house.size(),
-            teachers: models.teachers(),
-            weights: models.weights(),
-        }
-    }
 }

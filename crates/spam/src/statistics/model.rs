@@ -281,14 +281,13 @@ impl Model {
     /// most four for each ham. A house that only ever reported spam has taught nothing about its own mail.
     pub fn trust(&self) -> f32 {
         let (ham, spam) = self.learned();
-        trust(ham, spam, HALF_TRUST)
+        trust_after(ham, spam)
     }
 
     /// How far what an agency or an account taught may speak, 0 to 1: `ham / (ham + 20)`. It knows what is unwanted
     /// there; what is usual in this house, only wanted letters can tell.
     pub fn ground(&self) -> f32 {
-        let (ham, _) = self.learned();
-        trust(ham, 0, HALF_GROUND)
+        ground_after(self.learned().0)
     }
 
     /// Octets of memory.
@@ -324,6 +323,16 @@ fn seen_through(views: [f32; VIEWS], norm: f32, [header, text, folded]: &[Sum; 3
     let plain = plain.powi(PLAIN_POWER);
     let in_its_place = header.weight * norm + (text.count as f32).sqrt() * norm * all_folded;
     plain * decoded + (1.0 - plain) * in_its_place.max(all_folded)
+}
+
+/// [`Model::trust`] of a model that learned so many letters of its house.
+pub fn trust_after(ham: u32, spam: u32) -> f32 {
+    trust(ham, spam, HALF_TRUST)
+}
+
+/// [`Model::ground`] of a model that learned so many wanted letters of its house.
+pub fn ground_after(ham: u32) -> f32 {
+    trust(ham, 0, HALF_GROUND)
 }
 
 /// `n / (n + half)` with n = ham + spam, at most four times the ham.
