@@ -65,6 +65,8 @@ pub(crate) fn guard(config: &Config) -> congvu_guard::Settings {
             .map(PublicList::list)
             .collect(),
         greylist: config.filter.greylist.greylist(),
+        report_spam: config.filter.report_spam.clone(),
+        report_ham: config.filter.report_ham.clone(),
     }
 }
 

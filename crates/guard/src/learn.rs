@@ -9,6 +9,7 @@ mod lesson;
 mod models;
 mod output;
 mod record;
+mod report;
 mod stats;
 mod teacher;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use lesson::{DAY_MAX, VOICE};
 pub(crate) use models::Models;
 pub use output::{KEPT, KEPT_DAYS};
 pub use record::{Letter, Source, TallyCounts};
+pub use report::{Reported, reported};
 pub use stats::{Given, Progress, counts, labels, letter, progress};
 
 use crate::{Guard, Scope};

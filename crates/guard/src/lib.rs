@@ -79,6 +79,10 @@ pub struct Settings {
     pub web_url: Option<String>,
     /// Zone of hours and of dates in letters, minutes east of UTC.
     pub zone: i16,
+    /// Who forwards a letter to this address calls it spam.
+    pub report_spam: Option<String>,
+    /// Who forwards a letter to this one calls it wanted.
+    pub report_ham: Option<String>,
 }
 
 impl Default for Settings {
@@ -95,6 +99,8 @@ impl Default for Settings {
             web_url: None,
             // Việt Nam has one zone, without summer time.
             zone: 7 * 60,
+            report_spam: None,
+            report_ham: None,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use congvu_directory::{Recipient, Resolution};
 use congvu_guard::correspondence::Sent;
+use congvu_guard::learn::{self, Reported};
 use congvu_guard::{Gathered, Glance, Ruling};
 use congvu_message::Summary;
 use congvu_smtp::ask::{self, Answer, Kind, Reply};
@@ -145,7 +146,8 @@ async fn receive(
         return Err(refusal);
     }
     let watched = filter::watches(connection);
-    let read = read(shared, arrived.draft, watched).await?;
+    let report = filter::report(shared, connection, transaction);
+    let read = read(shared, arrived.draft, watched, report.is_some()).await?;
     transaction.message_id = read
         .summary
         .envelope
@@ -168,6 +170,7 @@ async fn receive(
     } else {
         Shown::default()
     };
+    let labels = filter::labels(shared, connection, report, &read).await;
     let front = format!("Return-Path: <{}>\r\n", transaction.sender.mail.from);
     let Sealed { body, skip, ruling } = seal(shared, read, front, gathered).await?;
     if let Some(ruling) = &ruling {
@@ -205,6 +208,7 @@ async fn receive(
         plan,
         ruling,
         shown,
+        labels,
         notices,
     };
     let ruling = letter.ruling.clone();
@@ -269,6 +273,8 @@ pub(crate) struct Reading {
     pub summary: Summary,
     /// What the filter's look-ups need of it.
     pub glance: Glance,
+    /// The letters that it reports.
+    pub reported: Option<Reported>,
 }
 
 /// A message as it will be stored.
@@ -282,7 +288,12 @@ struct Sealed {
 }
 
 /// Parses, and reads what the filter needs to ask.
-async fn read(shared: &Shared, draft: Draft, watched: bool) -> Result<Reading, Refusal> {
+async fn read(
+    shared: &Shared,
+    draft: Draft,
+    watched: bool,
+    report: bool,
+) -> Result<Reading, Refusal> {
     let guard = shared.guard.clone();
     heavy(shared, draft.len(), move || {
         let raw = draft.raw()?;
@@ -292,11 +303,13 @@ async fn read(shared: &Shared, draft: Draft, watched: bool) -> Result<Reading, R
         } else {
             Glance::default()
         };
+        let reported = report.then(|| learn::reported(&raw, &summary));
         drop(raw);
         Ok(Reading {
             draft,
             summary,
             glance,
+            reported,
         })
     })
     .await

@@ -9,10 +9,12 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use congvu_guard::learn::Label;
 use congvu_guard::{Arrival, Asked, Gathered, Glance, Guard, Ruling};
 use congvu_message::Summary;
 use congvu_smtp::ask::Kind;
 use congvu_spam::facts::Login;
+use congvu_spam::statistics::Class;
 use congvu_store::Draft;
 use congvu_store::trace::Judged;
 use tokio::time::timeout;
@@ -37,6 +39,34 @@ pub(crate) fn watches(connection: &Connection) -> bool {
         Kind::Lmtp => true,
         Kind::Submission => false,
     }
+}
+
+/// What a letter says of those in it: it came from one of our accounts and goes to a report address.
+pub(crate) fn report(
+    shared: &Shared,
+    connection: &Connection,
+    transaction: &Transaction,
+) -> Option<Class> {
+    connection.login.as_ref()?;
+    let to = transaction.rcpts.iter().map(|rcpt| rcpt.rcpt.to.as_str());
+    shared.guard.report_to(to)
+}
+
+/// The labels that follow from a report.
+pub(crate) async fn labels(
+    shared: &Shared,
+    connection: &Connection,
+    class: Option<Class>,
+    read: &Reading,
+) -> Vec<Label> {
+    let (Some(class), Some(login), Some(reported)) = (class, &connection.login, &read.reported)
+    else {
+        return Vec::new();
+    };
+    shared
+        .guard
+        .labels_of(login.account, class, reported.clone())
+        .await
 }
 
 /// Reads what the look-ups need of a letter.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use congvu_guard::Ruling;
 use congvu_guard::correspondence::{self, Sent};
+use congvu_guard::learn::{self, Label};
 use congvu_message::Address;
 use congvu_smtp::ask::Kind;
 use congvu_spam::{Judgement, Verdict};
@@ -40,6 +41,8 @@ pub(crate) struct Letter {
     pub sent: Vec<Sent>,
     /// What it says of itself, for those who find it in quarantine.
     pub shown: Shown,
+    /// What its sender says of letters that it reports.
+    pub labels: Vec<Label>,
     /// Envelope of the copies to be sent; its `body` is filled in the transaction.
     pub entry: NewEntry,
     /// First recipient, named when all mailboxes are full.
@@ -150,6 +153,9 @@ fn commit(tx: &mut Tx<'_>, letter: &Letter) -> Result<Placed, Refusal> {
     }
     if let Some(learned) = letter.ruling.as_ref().and_then(Ruling::learned) {
         correspondence::learn(tx, learned)?;
+    }
+    for label in &letter.labels {
+        learn::label(tx, label)?;
     }
     placed.queued = enqueue(tx, &letter.body, frame, &letter.entry, &letter.plan.foreign)?;
     told.queued = placed.queued;

@@ -215,6 +215,8 @@ pub(crate) struct Filter {
     pub(crate) digest_hour: u8,
     /// Where people reach the web listener; without a / at its end.
     pub(crate) web_url: Option<String>,
+    pub(crate) report_spam: Option<String>,
+    pub(crate) report_ham: Option<String>,
 }
 
 /// Where mail of some domains goes.

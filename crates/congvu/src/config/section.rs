@@ -251,6 +251,8 @@ fn filter(section: &mut Section<'_>) -> Filter {
         greylist: section.section("greylist", filter::doubt),
         digest_hour: section.get("digest-hour", value::hour, own.digest_hour),
         web_url: section.find("web-url", value::web_url),
+        report_spam: section.find("report-spam", value::mail_address),
+        report_ham: section.find("report-ham", value::mail_address),
     }
 }
 

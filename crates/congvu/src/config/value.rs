@@ -295,6 +295,18 @@ pub(super) fn hostname(value: &DeValue<'_>) -> Result<String, Wrong> {
     Err(Wrong::new(format!("\"{text}\" is not a host name"), remedy))
 }
 
+/// A mail address.
+pub(super) fn mail_address(value: &DeValue<'_>) -> Result<String, Wrong> {
+    let text = text(value)?;
+    match congvu_message::Address::parse(&text) {
+        Ok(address) => Ok(address.to_string()),
+        Err(_) => Err(Wrong::new(
+            format!("\"{text}\" is not a mail address"),
+            "write name@domain",
+        )),
+    }
+}
+
 /// The domains of a route.
 pub(super) fn domains(value: &DeValue<'_>) -> Result<String, Wrong> {
     let text = text(value)?;

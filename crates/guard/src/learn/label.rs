@@ -180,6 +180,11 @@ fn agency(tx: &Tx<'_>, account: AccountId) -> Result<Option<congvu_directory::Ag
     }
 }
 
+/// Whether this is `\Junk` itself.
+pub(crate) fn is_junk_named(mailbox: &Mailbox) -> bool {
+    mailbox.special_use == Some(SpecialUse::Junk)
+}
+
 /// Whether letters in a mailbox are those that nobody wants: `\Junk` and what is below it.
 pub fn is_junk(tx: &Tx<'_>, mailbox: &Mailbox) -> Result<bool> {
     if mailbox.special_use == Some(SpecialUse::Junk) {

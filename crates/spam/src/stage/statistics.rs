@@ -3,8 +3,8 @@
 use crate::evidence::{Family, Findings, Reason, Rule};
 use crate::facts::{Facts, Learned, Own};
 use crate::stage::Stage;
-use crate::statistics::Features;
 use crate::statistics::words::{Word, heaviest};
+use crate::statistics::{Delta, Features};
 use crate::verdict::BASE;
 
 /// The stage.
@@ -23,6 +23,8 @@ const WORDS_HAM: Rule = Rule::bounded("WORDS_HAM", Family::Statistics, 0.0, BOUN
 const BOUND: f32 = 8.0;
 /// Up to here log-odds count as they are; beyond, less and less, up to the bound. Their order stays.
 const KNEE: f32 = 5.0;
+/// Own labels after which half of that is so.
+const HALF_TAUGHT: f32 = 10.0;
 /// Words named in the reason.
 const NAMED: usize = 4;
 
@@ -39,14 +41,9 @@ fn examine(facts: &Facts<'_>, out: &mut Findings) {
         .into_iter()
         .flatten()
         .collect();
-    let house = learned.model.score(features);
     // What the words say against what is assumed of a letter without any.
-    let mut weight = trust * softened(house.log_odds() - BASE);
-    if !deltas.is_empty() {
-        // What agency and account taught is of this house by nature, and scaled by how much it is.
-        let all = learned.model.score_with(features, &deltas);
-        weight += ground * softened(all.log_odds() - house.log_odds());
-    }
+    let all = learned.model.score_with(features, &deltas).log_odds();
+    let weight = (trust + (ground - trust).max(0.0) * taught(&deltas)) * softened(all - BASE);
     if weight > 0.0 {
         let named = named(facts, learned, features);
         out.weigh(
@@ -67,6 +64,18 @@ fn examine(facts: &Facts<'_>, out: &mut Findings) {
             ),
         );
     }
+}
+
+/// How far those for whom the letter is have taught the filter themselves, 0 to 1: `n / (n + 10)`. By so much what is
+/// known counts for them as what is known of their own mail, and no longer only as what is known of the house.
+#[allow(clippy::cast_precision_loss, reason = "a ratio of counts of letters")]
+fn taught(deltas: &[&Delta]) -> f32 {
+    let letters = deltas.iter().map(|delta| {
+        let (ham, spam) = delta.learned();
+        (ham + spam) as f32
+    });
+    let n: f32 = letters.sum();
+    n / (n + HALF_TAUGHT)
 }
 
 /// `: "a", "b"`, the words that speak most for spam.
