@@ -11,6 +11,9 @@ const OCTETS_MAX: usize = 16 * 1024;
 /// Letters in a row, each a word of its own, from which on a word is spelled.
 const SPELLED_MIN: usize = 5;
 
+/// Words with Greek letters between Latin ones that are no formula.
+const GREEK_MIN: usize = 5;
+
 /// What was counted.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
@@ -30,6 +33,8 @@ pub(super) struct Seen {
     pub(super) letters: usize,
     /// Words half Latin, half Cyrillic, which Russian has too ("SMSка").
     halves: usize,
+    /// Words with Greek letters between Latin ones, which formulas have too ("sinαcosβ").
+    greek: usize,
     /// A whole word in Cyrillic or Greek.
     foreign: usize,
     /// Letters that are written from right to left.
@@ -59,7 +64,11 @@ pub(super) fn read(text: &str) -> Seen {
             if !word.is_empty() {
                 seen.words += 1;
                 run.word(word, &mut seen);
-                self::word(word, &mut seen);
+                // "μg/lần" is two words of two scripts.
+                let parts = |c: char| c.is_ascii_punctuation() || c.is_ascii_digit();
+                for part in word.split(parts).filter(|part| !part.is_ascii()) {
+                    self::word(part, &mut seen);
+                }
             }
         }
     }
@@ -67,6 +76,9 @@ pub(super) fn read(text: &str) -> Seen {
     // What a Russian or Greek text does is its own affair.
     if seen.foreign == 0 {
         seen.disguised += seen.halves;
+    }
+    if seen.greek >= GREEK_MIN {
+        seen.disguised += seen.greek;
     }
     if !seen.leftward {
         seen.controls += seen.turns;
@@ -215,8 +227,14 @@ fn word(word: &str, seen: &mut Seen) {
         before = Some(script);
     }
     let mixed = latins > 0 && foreign > 0 && !unlike;
-    if (vietnamese && (odd || foreign > 0) && latins > 1) || (mixed && changes >= 2) {
+    let between = mixed && changes >= 2;
+    if (vietnamese && (odd || foreign > 0) && latins > 1) || (between && cyrillic) {
         seen.disguised += 1;
+        if seen.example.is_none() {
+            seen.example = Some(word.to_owned());
+        }
+    } else if between {
+        seen.greek += 1;
         if seen.example.is_none() {
             seen.example = Some(word.to_owned());
         }
@@ -301,6 +319,7 @@ mod tests {
             "C Ộ N G  H Ò A  X Ã  H Ộ I  C H Ủ  N G H Ĩ A  V I Ệ T  N A M",
             "Čư M'gar, Ƀuôn Ma Thuột, Krông Nô, Y Ƀih",
             "5 µm, 10 kΩ, TNFα, IFNγ, β-caroten, ĐT: 0123",
+            "10μg/lần, 5μg/ngày, 3μm/độ; sinαcosβ + sinβcosα, kΩm",
             "Отправьте SMSку на iPhoneов и PDFы",
             "Gửi anh A, B, C, D và E; x x x x x x; a) b) c)",
             "U.S.A. e.g. i.e. a-b",
@@ -318,6 +337,7 @@ mod tests {
     fn tricks_are_seen() {
         assert_eq!(tricks("Viеtcоmbank thâŋGửĮ RiêngBạŋ ŃạpĐầų"), [4, 0, 0, 0]);
         assert_eq!(tricks("khuyếп mãi раypal раураl"), [3, 0, 0, 0]);
+        assert_eq!(tricks("Vιagra cαsino bοnus sαle lοan freε"), [5, 0, 0, 0]);
         assert_eq!(tricks("V\u{200b}i\u{200b}a\u{2060}gra"), [0, 3, 0, 0]);
         assert_eq!(tricks("abc\u{202e}fdp.exe"), [0, 1, 0, 0]);
         assert_eq!(tricks("𝐍𝐡𝐚̣̂𝐧 Ⓝⓖⓐⓨ"), [0, 0, 8, 0]);
