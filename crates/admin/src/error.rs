@@ -11,6 +11,9 @@ pub enum Error {
     /// From the store.
     #[error(transparent)]
     Store(#[from] congvu_store::Error),
+    /// From the lists of senders.
+    #[error(transparent)]
+    List(#[from] congvu_guard::lists::Error),
     /// A value is not allowed; the text says why and what is.
     #[error("{0}")]
     Invalid(String),
@@ -81,14 +84,19 @@ pub struct Refusal {
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         use congvu_directory::Error as D;
+        use congvu_guard::lists::Error as L;
         let message = error.to_string();
         let (reason, remedy) = match &error {
             Error::Refused(refusal) => return refusal.clone(),
             Error::Missing(kind, _) | Error::Directory(D::Missing(kind, _)) => {
                 (Reason::Missing, listing(kind))
             }
+            Error::List(L::Missing(_)) => {
+                (Reason::Missing, Some("see: congvu list show".to_owned()))
+            }
             Error::Directory(D::Exists(..)) => (Reason::Exists, None),
             Error::Directory(D::Invalid(_) | D::TooMany(_))
+            | Error::List(L::Invalid(_))
             | Error::Invalid(_)
             | Error::Import(_) => (Reason::Invalid, None),
             Error::Directory(D::InUse(_)) => (Reason::InUse, None),
@@ -101,9 +109,10 @@ impl From<Error> for Refusal {
                 Reason::Unavailable,
                 Some("start it with: congvu serve".to_owned()),
             ),
-            Error::Store(_) | Error::Directory(D::Store(_)) | Error::Unreachable(_) => {
-                (Reason::Unavailable, None)
-            }
+            Error::Store(_)
+            | Error::Directory(D::Store(_))
+            | Error::List(L::Store(_))
+            | Error::Unreachable(_) => (Reason::Unavailable, None),
         };
         let lines = if let Error::Import(lines) = error {
             lines

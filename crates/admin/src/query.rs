@@ -3,12 +3,14 @@
 use congvu_directory::edit::hold;
 use congvu_directory::view::{self, Filter, Page};
 use congvu_directory::{Kind, find, name, resolve};
+use congvu_guard::Scope;
+use congvu_guard::lists::{Entry, Listed, side_name};
 use congvu_store::queue::{QueueId, QueueRead, Rcpt, RcptStatus};
 use congvu_store::{Read, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::audit;
-use crate::change::{Subject, account, address, agency_id};
+use crate::change::{ListOf, Subject, account, address, agency_id};
 use crate::deleted;
 use crate::error::{Error, Result};
 use crate::learning;
@@ -135,6 +137,13 @@ pub enum Query {
         /// Continuation.
         after: Option<String>,
     },
+    /// Lists of senders.
+    Lists {
+        /// Whose; `None`: all lists.
+        of: Option<ListOf>,
+        /// Continuation.
+        after: Option<String>,
+    },
     /// Removed accounts that are kept.
     RemovedAccounts {
         /// Continuation.
@@ -169,6 +178,28 @@ pub enum Query {
         /// Continuation.
         after: Option<String>,
     },
+}
+
+/// An entry of a list of senders.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedView {
+    /// `allow` or `block`.
+    pub side: String,
+    /// What is listed: its kind and itself.
+    #[serde(flatten)]
+    pub entry: Entry,
+    /// Code of the agency whose list it is.
+    pub agency: Option<String>,
+    /// The account whose list it is.
+    pub account: Option<String>,
+    /// Seconds since 1970 from which on it counts for nothing.
+    pub until: Option<i64>,
+    /// Why.
+    pub reason: String,
+    /// Who put it there.
+    pub by: String,
+    /// When, milliseconds since 1970.
+    pub added: Timestamp,
 }
 
 /// A message of the queue as listed.
@@ -252,6 +283,47 @@ impl From<Rcpt> for RcptView {
     }
 }
 
+fn lists<R: Read>(r: &R, of: Option<&ListOf>, after: Option<&str>) -> Result<Page<ListedView>> {
+    let scope = of
+        .map(|of| of.scope(r))
+        .transpose()?
+        .map(|(scope, _)| scope);
+    let (entries, next) = congvu_guard::lists::listing(r, scope, after)?;
+    let view = |listed: Listed| {
+        let (agency, account) = match listed.scope {
+            Scope::House => (None, None),
+            Scope::Agency(id) => {
+                let found = r.get::<congvu_directory::record::Agency>(&id)?;
+                let code = found.map_or_else(|| format!("(removed {id})"), |found| found.code);
+                (Some(code), None)
+            }
+            Scope::Account(id) => {
+                let found = r.get::<congvu_directory::Account>(&id)?;
+                let address = found.map_or_else(
+                    || format!("(removed {id})"),
+                    |found| found.address().to_string(),
+                );
+                (None, Some(address))
+            }
+        };
+        Ok(ListedView {
+            side: side_name(listed.side).to_owned(),
+            entry: listed.entry,
+            agency,
+            account,
+            until: listed.until,
+            reason: listed.reason,
+            by: listed.by,
+            added: listed.added,
+        })
+    };
+    let entries: Result<_> = entries.into_iter().map(view).collect();
+    Ok(Page {
+        entries: entries?,
+        next,
+    })
+}
+
 fn filter<R: Read>(
     r: &R,
     agency: Option<&String>,
@@ -278,6 +350,7 @@ impl Query {
         | Self::Aliases { after, .. }
         | Self::Groups { after, .. }
         | Self::Queue { after }
+        | Self::Lists { after, .. }
         | Self::RemovedAccounts { after }
         | Self::DeletedMailboxes { after, .. }
         | Self::Trace { after, .. }
@@ -359,6 +432,7 @@ impl Query {
                 Reply::Labels(learning::labels(r, address.as_deref(), after.as_deref())?)
             }
             Self::Holds => Reply::Holds(hold::all(r)?.into_iter().map(Into::into).collect()),
+            Self::Lists { of, after } => Reply::Lists(lists(r, of.as_ref(), after.as_deref())?),
             Self::RemovedAccounts { after } => {
                 Reply::RemovedAccounts(view::removed_accounts(r, after.as_deref())?)
             }

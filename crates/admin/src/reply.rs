@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::audit::AuditView;
 use crate::learning::{LabelView, LearningView};
 use crate::mail::MailReply;
-use crate::query::{QueueDetail, QueueView};
+use crate::query::{ListedView, QueueDetail, QueueView};
 use crate::request::Plain;
 use crate::retention::Swept;
 use crate::trace::TraceView;
@@ -73,6 +73,8 @@ pub enum Reply {
     Learning(Box<LearningView>),
     /// What people said of letters.
     Labels(Page<LabelView>),
+    /// Lists of senders.
+    Lists(Page<ListedView>),
     /// Removed accounts.
     RemovedAccounts(Page<RemovedAccountView>),
     /// Deleted mailboxes.
@@ -258,6 +260,7 @@ impl Reply {
             Self::Aliases(page) => page.next.as_deref(),
             Self::Groups(page) => page.next.as_deref(),
             Self::Queue(page) => page.next.as_deref(),
+            Self::Lists(page) => page.next.as_deref(),
             Self::RemovedAccounts(page) => page.next.as_deref(),
             Self::DeletedMailboxes(page) => page.next.as_deref(),
             Self::DeletedMessages(page) => page.next.as_deref(),
@@ -274,6 +277,7 @@ impl Reply {
             Self::Agencies(page) => page.entries.len(),
             Self::Domains(page) => page.entries.len(),
             Self::Accounts(page) => page.entries.len(),
+            Self::Lists(page) => page.entries.len(),
             Self::Aliases(page) => page.entries.len(),
             Self::Groups(page) => page.entries.len(),
             Self::Queue(page) => page.entries.len(),
@@ -313,6 +317,7 @@ impl Reply {
             (Self::Aliases(all), Self::Aliases(page)) => join(all, page),
             (Self::Groups(all), Self::Groups(page)) => join(all, page),
             (Self::Queue(all), Self::Queue(page)) => join(all, page),
+            (Self::Lists(all), Self::Lists(page)) => join(all, page),
             (Self::RemovedAccounts(all), Self::RemovedAccounts(page)) => join(all, page),
             (Self::DeletedMailboxes(all), Self::DeletedMailboxes(page)) => join(all, page),
             (Self::DeletedMessages(all), Self::DeletedMessages(page)) => join(all, page),

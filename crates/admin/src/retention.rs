@@ -84,6 +84,11 @@ pub async fn run(admin: Admin, who: Who, audit_days: u32) {
             ),
             Err(error) => tracing::warn!(%error, "deleted mail not forgotten; tried again later"),
         }
+        match congvu_guard::lists::purge(directory.store(), Timestamp::now()).await {
+            Ok(0) => {}
+            Ok(entries) => tracing::info!(entries, "entries of sender lists ended"),
+            Err(error) => tracing::warn!(%error, "ended entries of sender lists not removed"),
+        }
         match prune(directory, &who, audit_days).await {
             Ok(0) => {}
             Ok(records) => tracing::info!(records, "old audit records removed"),

@@ -88,11 +88,18 @@ pub(crate) struct Doubt<'a> {
     pub(crate) listings: &'a [Listing],
 }
 
+impl Claims {
+    /// Hosts of links, A-labels; none if nobody has a list of any.
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = &str> {
+        self.hosts.iter().map(|host| host.name.as_str())
+    }
+}
+
 impl Guard {
     /// Reads what a letter says of its sender.
     pub(crate) fn claims(&self, raw: &[u8], summary: &Summary) -> Claims {
         let head = &raw[..header::body_start(raw)];
-        let hosts = if self.asks_hosts() {
+        let hosts = if self.asks_hosts() || self.wants_hosts() {
             // Ours and those twice named come off afterwards, so a few more are read.
             links::hosts(&Letter::read(raw, summary), 2 * HOSTS_MOST)
         } else {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use congvu_directory::AgencyId;
 use congvu_directory::record::Account;
-use congvu_message::Summary;
+use congvu_message::{Address, Summary};
 use congvu_spam::facts::{
     Authentication, Connection, Correspondence, Envelope, Learned as Taught, Listing, Login,
     Personal, Policy, Protected, Standing,
@@ -22,9 +22,10 @@ use congvu_spam::{Facts, Judgement, Letter, Scan, Thresholds, Verdict};
 use congvu_store::{AccountId, Read};
 use tracing::warn;
 
-use crate::Guard;
 use crate::correspondence::Learned;
 use crate::inquiry::{Asked, Claims, Doubt, Footprint, Found, Trail};
+use crate::lists::{Sender, look};
+use crate::{Guard, Scope};
 
 /// Words of a suspicious letter that are named in its header.
 const WORDS_NAMED: usize = 8;
@@ -152,10 +153,16 @@ impl Guard {
         let mut common = common(arrival);
         common.policy.genuine = Arc::clone(&settings.official_hosts);
         common.model = Some(self.house());
-        let (domains, classes) = self.classes(arrival).await;
+        let sender = sender(arrival, summary, glance);
+        let (domains, classes) = self.classes(arrival, &sender).await;
         if classes.is_empty() {
             return None;
         }
+        common.standing.listings = self.listed(Scope::House, &sender).await;
+        let from = summary.envelope.from.iter();
+        let mut hosts = from.filter_map(|mailbox| mailbox.host.as_deref());
+        common.authentication.from_is_ours =
+            hosts.any(|host| domains.iter().any(|own| own.eq_ignore_ascii_case(host)));
         common.policy.our_domains = domains;
         common.policy.our_hosts = Arc::new(vec![settings.hostname.clone()]);
         let found = self.inquire(
@@ -165,7 +172,6 @@ impl Guard {
             &common.policy,
         );
         let found = found.await;
-        let _ = summary;
         let classes = classes.into_iter().flat_map(|class| class.divided(&found));
         let classes = classes.collect();
         common.connection.ptr = found.ptr;
@@ -182,7 +188,7 @@ impl Guard {
     }
 
     /// Our domains; and the recipients in classes, first of all one for each agency that wants letters to be judged.
-    async fn classes(&self, arrival: &Arrival) -> (Arc<Vec<String>>, Vec<Class>) {
+    async fn classes(&self, arrival: &Arrival, sender: &Sender) -> (Arc<Vec<String>>, Vec<Class>) {
         let accounts = arrival.accounts.clone();
         let by_agency = self.store().read(move |r| by_agency(r, &accounts)).await;
         let by_agency = by_agency.unwrap_or_else(|error| {
@@ -213,12 +219,20 @@ impl Guard {
                 private.entry(*account).or_default().taught = Some(delta);
             }
         }
+        for (account, listings) in self.listed_by_accounts(&arrival.accounts, sender).await {
+            private.entry(account).or_default().listings = listings;
+        }
         let mut classes = Vec::new();
         for ((agency, accounts), wishes) in by_agency.into_iter().zip(wishes) {
             if !wishes.enabled {
                 continue;
             }
+            let mut listings = Vec::new();
+            for agency in &wishes.line {
+                listings.extend(self.listed(Scope::Agency(*agency), sender).await);
+            }
             let common = Own {
+                listings,
                 thresholds: wishes.thresholds,
                 protected: Arc::clone(&wishes.protected),
                 attachments: Arc::clone(&wishes.attachments),
@@ -230,6 +244,48 @@ impl Guard {
         (domains, classes)
     }
 }
+
+impl Guard {
+    /// What a scope's list says of a letter; nothing if that cannot be read.
+    async fn listed(&self, scope: Scope, sender: &Sender) -> Vec<Listing> {
+        let sender = sender.clone();
+        let found = self.store().read(move |r| look(r, scope, &sender)).await;
+        found.unwrap_or_else(|error: congvu_store::Error| {
+            warn!(%error, "list of senders not read");
+            Vec::new()
+        })
+    }
+
+    /// What the lists of accounts say; those with nothing to say are left out.
+    async fn listed_by_accounts(
+        &self,
+        accounts: &[AccountId],
+        sender: &Sender,
+    ) -> Vec<(AccountId, Vec<Listing>)> {
+        let mut found = Vec::new();
+        for some in accounts.chunks(ACCOUNTS_AT_ONCE) {
+            let (some, sender) = (some.to_vec(), sender.clone());
+            let read = self.store().read(move |r| {
+                let mut found = Vec::new();
+                for account in &some {
+                    let listings = look(r, Scope::Account(*account), &sender)?;
+                    if !listings.is_empty() {
+                        found.push((*account, listings));
+                    }
+                }
+                Ok::<_, congvu_store::Error>(found)
+            });
+            match read.await {
+                Ok(some) => found.extend(some),
+                Err(error) => warn!(%error, "lists of senders not read"),
+            }
+        }
+        found
+    }
+}
+
+/// Accounts whose lists are read in one closure: a millisecond.
+const ACCOUNTS_AT_ONCE: usize = 500;
 
 /// The accounts of an agency: each that has something private in a class of its own, the others together.
 fn split(
@@ -293,6 +349,27 @@ fn by_agency<R: Read>(
         }
     }
     Ok(found)
+}
+
+/// What of a letter can stand on a list.
+fn sender(arrival: &Arrival, summary: &Summary, glance: &Glance) -> Sender {
+    let author = summary.envelope.from.iter().find_map(|mailbox| {
+        let (local, host) = (mailbox.mailbox.as_deref()?, mailbox.host.as_deref()?);
+        Address::parse(&format!("{local}@{host}")).ok()
+    });
+    let mail_from = Address::parse(&arrival.sender).ok();
+    let mut addresses: Vec<String> = [author, mail_from]
+        .into_iter()
+        .flatten()
+        .map(|address| address.to_string().to_lowercase())
+        .collect();
+    addresses.dedup();
+    Sender {
+        addresses,
+        client: arrival.client,
+        hosts: glance.claims.hosts().map(str::to_owned).collect(),
+        now: arrival.at,
+    }
 }
 
 impl Gathered {

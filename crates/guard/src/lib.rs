@@ -15,6 +15,7 @@ mod house;
 mod inquiry;
 mod judge;
 pub mod learn;
+pub mod lists;
 mod lookup;
 mod origin;
 mod policy;

@@ -14,6 +14,7 @@ use congvu_spam::facts::Protected;
 use congvu_store::{Read, Store, Topic, Watcher};
 
 use crate::Guard;
+use crate::lists::any_links;
 
 /// Records of a scan at once (the store's page).
 const PAGE: usize = 1024;
@@ -48,6 +49,8 @@ pub(crate) struct Prescriptions {
 #[derive(Debug, Default, Clone)]
 struct Known {
     domains: Option<Arc<Vec<String>>>,
+    /// Whether any list has hosts of links.
+    links: Option<bool>,
     agencies: HashMap<AgencyId, Arc<Wishes>>,
 }
 
@@ -75,6 +78,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Guard {
+    /// Whether hosts of links are looked up; also where that is not known yet.
+    pub(crate) fn wants_hosts(&self) -> bool {
+        self.0.prescriptions.known().links.unwrap_or(true)
+    }
+
     /// Our domains, and the wishes of these agencies in their order.
     pub(crate) async fn wishes(&self, agencies: Vec<AgencyId>) -> congvu_directory::Result<Asked> {
         let prescriptions = &self.0.prescriptions;
@@ -89,7 +97,7 @@ impl Guard {
             return Ok(found);
         }
         let asked = agencies.clone();
-        let (domains, wishes) = self
+        let (domains, links, wishes) = self
             .store()
             .read(move |r| {
                 let domains = match &known.domains {
@@ -101,12 +109,17 @@ impl Guard {
                     None => wishes(r, *agency).map(Arc::new),
                 };
                 let each: congvu_directory::Result<Vec<_>> = asked.iter().map(wishes).collect();
-                Ok::<_, congvu_directory::Error>((domains, each?))
+                let links = match known.links {
+                    Some(links) => links,
+                    None => any_links(r)?,
+                };
+                Ok::<_, congvu_directory::Error>((domains, links, each?))
             })
             .await?;
         // A change that came meanwhile is still in the feed, and empties this at the next look.
         let mut known = lock(&prescriptions.known);
         known.domains = Some(Arc::clone(&domains));
+        known.links = Some(links);
         let read = agencies.into_iter().zip(wishes.iter().cloned());
         known.agencies.extend(read);
         Ok((domains, wishes))

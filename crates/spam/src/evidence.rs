@@ -36,6 +36,8 @@ pub enum Family {
     Statistics,
     /// What the law or the agency asks of such mail.
     Policy,
+    /// The house's own lists of senders.
+    List,
     /// The scan itself: what could not be looked at. Never weighs.
     Scan,
 }
@@ -57,6 +59,7 @@ impl Family {
             Self::Bulk => "bulk",
             Self::Statistics => "statistics",
             Self::Policy => "policy",
+            Self::List => "list",
             Self::Scan => "scan",
         }
     }

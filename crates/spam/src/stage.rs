@@ -18,6 +18,7 @@ mod connection;
 mod envelope;
 mod header;
 mod impersonation;
+pub(crate) mod lists;
 mod standing;
 mod statistics;
 mod structure;
@@ -45,6 +46,7 @@ pub const STAGES: &[Stage] = &[
     authentication::STAGE,
     connection::STAGE,
     envelope::STAGE,
+    lists::STAGE,
     standing::STAGE,
     bulk::STAGE,
     header::STAGE,

@@ -1,7 +1,8 @@
 //! From evidence to a verdict: probability, thresholds, what may reject and what may not; and how it is shown.
 //!
 //! Invariants: learned words alone never quarantine or reject, two families of evidence that speak for spam are needed;
-//! mail of an authenticated agency is never rejected; a failed stage weighs nothing.
+//! mail of an authenticated agency is never rejected; a failed stage weighs nothing; what a list of the house, the agency
+//! or the account blocks is Junk at least.
 
 use std::fmt::Write as _;
 
@@ -10,6 +11,7 @@ use congvu_message::compose::push_field;
 use crate::evidence::{Evidence, Family};
 use crate::facts::{Correspondence, Facts, Login};
 use crate::stage::advertising::AD_LABELLED;
+use crate::stage::lists::LIST_BLOCKED;
 use crate::statistics::words::Word;
 
 /// Log-odds of a message of which nothing is known: one in four is spam. It takes +3.6 to reach Junk.
@@ -144,7 +146,17 @@ impl Judgement {
         if is_trusted(facts) && !self.is_doubtful_without_text(thresholds.labelled) {
             most = Verdict::Labelled;
         }
-        reached.min(most)
+        reached.min(most).max(self.least())
+    }
+
+    /// Whose list says that he does not want it finds it in Junk, whatever speaks for it.
+    fn least(&self) -> Verdict {
+        let mut evidence = self.evidence.iter();
+        if evidence.any(|found| found.name == LIST_BLOCKED.name) {
+            Verdict::Junk
+        } else {
+            Verdict::Inbox
+        }
     }
 
     /// Whether the message would be doubtful if its links and the look of its text were not looked at.

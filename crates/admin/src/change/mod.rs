@@ -8,6 +8,7 @@ mod address;
 mod agency;
 mod domain;
 mod hold;
+mod list;
 mod password;
 mod queue;
 mod spam;
@@ -19,6 +20,7 @@ pub use agency::{AgencyChange, Setting};
 pub use domain::{DomainChange, QuotaChange, Subject};
 pub use hold::HoldChange;
 pub(crate) use hold::with_departed;
+pub use list::{ListChange, ListEntry, ListOf};
 pub use password::{AppPasswordChange, PasswordChange};
 pub use queue::QueueChange;
 pub use spam::SpamChange;
@@ -61,6 +63,8 @@ pub enum Change {
     Queue(QueueChange),
     /// Holds.
     Hold(HoldChange),
+    /// Lists of senders.
+    List(ListChange),
     /// Deleted mailboxes.
     Mailbox(MailboxChange),
     /// Deleted messages.
@@ -91,6 +95,7 @@ impl Change {
             Self::AppPassword(change) => change.apply(tx, hashed),
             Self::Queue(change) => change.apply(tx),
             Self::Hold(change) => change.apply(tx, who),
+            Self::List(change) => change.apply(tx, who),
             Self::Mailbox(change) => change.apply(tx),
             Self::Spam(change) => change.apply(tx),
             Self::Message(_) => Err(Error::Invalid(

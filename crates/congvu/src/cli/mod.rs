@@ -12,6 +12,7 @@ mod amount;
 pub(crate) mod backup;
 mod domain;
 mod learn;
+mod list;
 pub(crate) mod mail;
 pub(crate) mod migrate;
 mod password;
@@ -84,6 +85,9 @@ pub(crate) enum Noun {
     /// Holds: what must be kept whatever is deleted.
     #[command(subcommand)]
     Hold(undelete::HoldVerb),
+    /// Lists of senders that are wanted or not, of the house, of agencies and of accounts.
+    #[command(subcommand)]
+    List(list::Verb),
     /// What became of a letter: from whom, by which way, where it is.
     Trace(trace::TraceArgs),
     /// Who did what: every administrative act.
@@ -144,6 +148,7 @@ impl Noun {
             Self::Message(verb) => verb.plan(zone),
             Self::Mailbox(verb) => Ok(verb.plan()),
             Self::Hold(verb) => Ok(verb.plan()),
+            Self::List(verb) => verb.plan(zone),
             Self::Trace(args) => args.plan(zone),
             Self::Audit(args) => args.plan(zone),
             Self::Status => Ok(Plan::Do(vec![Request::Status])),

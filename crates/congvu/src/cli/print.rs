@@ -14,6 +14,7 @@ use congvu_store::Timestamp;
 use serde_json::Value;
 
 use super::amount::{size, time};
+use super::list;
 use super::table::{Table, plain};
 use super::trace::{self, Language};
 use super::{learn, undelete};
@@ -147,6 +148,7 @@ impl Output {
             Reply::Learning(view) => learn::stats(self, view),
             Reply::Labels(page) => learn::labels(self, &page.entries),
             Reply::Holds(all) => undelete::holds(self, all),
+            Reply::Lists(page) => list::lists(self, &page.entries),
             Reply::RemovedAccounts(page) => undelete::accounts(self, &page.entries),
             Reply::DeletedMailboxes(page) => undelete::mailboxes(self, &page.entries),
             Reply::DeletedMessages(page) => undelete::messages(self, &page.entries),
