@@ -1,3 +1,5 @@
+//! Entries, look-ups, ends and refusals of lists.
+
 use congvu_store::{Options, Store};
 use tempfile::TempDir;
 
