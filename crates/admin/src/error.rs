@@ -133,6 +133,7 @@ fn listing(kind: &str) -> Option<String> {
     let noun = match kind {
         "agency" | "domain" | "account" | "alias" | "group" | "hold" => kind,
         "queue entry" => "queue",
+        "letter in quarantine" => return Some("see: congvu quarantine list".to_owned()),
         "removed account" => return Some("see: congvu account list-removed".to_owned()),
         "deleted mailbox" => return Some("see: congvu mailbox list-deleted ADDRESS".to_owned()),
         _ => return None,

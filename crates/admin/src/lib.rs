@@ -17,6 +17,7 @@ pub mod mail;
 mod maildir;
 pub mod open;
 pub mod perform;
+pub mod quarantine;
 pub mod query;
 pub mod reply;
 pub mod request;

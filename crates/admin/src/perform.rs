@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use congvu_directory::Directory;
 use congvu_directory::password::{self, Hashed, Purpose};
+use congvu_guard::Guard;
 use congvu_message::Address;
 use congvu_store::compact::Pacing;
 use congvu_store::queue::{Counts, QueueId, QueueRead, QueueWrite};
@@ -54,6 +55,8 @@ struct Serving {
 pub struct Admin {
     directory: Directory,
     serving: Option<Arc<Serving>>,
+    /// The filter of the running server.
+    guard: Option<Guard>,
     /// Accounts into which messages are being moved.
     pub(crate) filling: Arc<Mutex<HashSet<AccountId>>>,
 }
@@ -72,6 +75,7 @@ impl Admin {
         Self {
             directory,
             serving: None,
+            guard: None,
             filling: Arc::default(),
         }
     }
@@ -81,8 +85,22 @@ impl Admin {
         Self {
             directory,
             serving: Some(Arc::new(Serving { facts, control })),
+            guard: None,
             filling: Arc::default(),
         }
+    }
+
+    /// The same with the filter of the running server.
+    pub fn with_guard(self, guard: Guard) -> Self {
+        Self {
+            guard: Some(guard),
+            ..self
+        }
+    }
+
+    /// The filter, if a server runs.
+    pub(crate) fn guard(&self) -> Option<&Guard> {
+        self.guard.as_ref()
     }
 
     /// The directory it works on.
@@ -100,6 +118,7 @@ impl Admin {
             )),
             Request::Purge => Ok(Reply::Purged(retention::sweep(&self.directory, who).await?)),
             Request::Store(query) => Ok(Reply::Store(self.look(query).await?)),
+            Request::Quarantine(asked) => self.quarantine(who, asked).await,
             Request::Mail(_) => Err(Error::Invalid(
                 "messages are moved over a connection of their own".to_owned(),
             )),

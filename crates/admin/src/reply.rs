@@ -14,6 +14,8 @@ use crate::audit::AuditView;
 use crate::learning::{LabelView, LearningView};
 use crate::mail::MailReply;
 use crate::query::{ListedView, QueueDetail, QueueView};
+use crate::quarantine::{DigestsView, QuarantineDetail, QuarantineView};
+use crate::query::{QueueDetail, QueueView};
 use crate::request::Plain;
 use crate::retention::Swept;
 use crate::trace::TraceView;
@@ -83,6 +85,12 @@ pub enum Reply {
     DeletedMessages(Page<DeletedMessageView>),
     /// Messages that were brought back.
     Undeleted(UndeletedView),
+    /// Letters in quarantine.
+    Quarantine(Page<QuarantineView>),
+    /// One of them.
+    QuarantineLetter(Box<QuarantineDetail>),
+    /// Digests that were sent.
+    Digests(DigestsView),
     /// What was forgotten for good.
     Purged(Swept),
     /// From inside the store.
@@ -267,6 +275,7 @@ impl Reply {
             Self::Trace(page) => page.next.as_deref(),
             Self::Audit(page) => page.next.as_deref(),
             Self::Labels(page) => page.next.as_deref(),
+            Self::Quarantine(page) => page.next.as_deref(),
             _ => None,
         }
     }
@@ -324,6 +333,7 @@ impl Reply {
             (Self::Trace(all), Self::Trace(page)) => join(all, page),
             (Self::Audit(all), Self::Audit(page)) => join(all, page),
             (Self::Labels(all), Self::Labels(page)) => join(all, page),
+            (Self::Quarantine(all), Self::Quarantine(page)) => join(all, page),
             (other, page) => *other = page,
         }
     }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::change::Change;
 use crate::deleted::DeletedQuery;
 use crate::mail::MailRequest;
+use crate::quarantine::QuarantineRequest;
 use crate::query::Query;
 
 /// One request.
@@ -26,6 +27,8 @@ pub enum Request {
     Purge,
     /// Looks into the store itself: for checks, statistics and backups.
     Store(StoreQuery),
+    /// Looks into the quarantine, or tells of it.
+    Quarantine(QuarantineRequest),
     /// Moves messages; over a connection of its own.
     Mail(MailRequest),
     /// Give back the space of what is expunged for good. Answered when it has begun.

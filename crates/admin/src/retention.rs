@@ -7,9 +7,11 @@
 use std::time::Duration;
 
 use congvu_directory::{Directory, retention};
+use congvu_guard::quarantine;
 use congvu_store::calendar::CalendarRead as _;
 use congvu_store::deleted::Removal;
-use congvu_store::{MailboxId, Timestamp};
+use congvu_store::quarantine::QuarantineId;
+use congvu_store::{AccountId, MailboxId, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
@@ -33,13 +35,21 @@ pub struct Swept {
     pub mailboxes: u64,
     /// Removed accounts.
     pub accounts: u64,
+    /// Letters in quarantine whose time was over.
+    #[serde(default)]
+    pub quarantined: u64,
     /// Mailboxes and accounts in which a hold alone keeps something.
     pub held: u64,
 }
 
 impl Swept {
     fn is_nothing(&self) -> bool {
-        (self.messages, self.mailboxes, self.accounts) == (0, 0, 0)
+        (
+            self.messages,
+            self.mailboxes,
+            self.accounts,
+            self.quarantined,
+        ) == (0, 0, 0, 0)
     }
 }
 
@@ -79,6 +89,7 @@ pub async fn run(admin: Admin, who: Who, audit_days: u32) {
                 messages = swept.messages,
                 mailboxes = swept.mailboxes,
                 accounts = swept.accounts,
+                quarantined = swept.quarantined,
                 held = swept.held,
                 "deleted mail past its window forgotten"
             ),
@@ -157,6 +168,7 @@ pub(crate) async fn sweep(directory: &Directory, who: &Who) -> Result<Swept> {
 
 async fn all(directory: &Directory, swept: &mut Swept) -> Result<()> {
     messages(directory, swept).await?;
+    letters(directory, swept).await?;
     // A home goes when none of its mailboxes is left.
     removals(directory, swept, false).await?;
     removals(directory, swept, true).await
@@ -187,6 +199,45 @@ async fn messages(directory: &Directory, swept: &mut Swept) -> Result<()> {
             due.drain(..finished.min(due.len()));
             sleep(begun.elapsed()).await;
         }
+    }
+    Ok(())
+}
+
+/// Letters in quarantine whose time is over, and what was remembered of those that went long ago.
+async fn letters(directory: &Directory, swept: &mut Swept) -> Result<()> {
+    let store = directory.store();
+    let mut after = Some(AccountId(0));
+    while let Some(at) = after {
+        let begun = Instant::now();
+        let page = store
+            .read::<_, Error, _>(move |r| Ok(quarantine::due_accounts(r, at)?))
+            .await?;
+        swept.held += page.held;
+        after = page.next;
+        sleep(begun.elapsed()).await;
+        for account in page.due {
+            loop {
+                let begun = Instant::now();
+                let gone = store
+                    .transact::<_, Error, _>(move |tx| {
+                        Ok(quarantine::expire(tx, account, AT_ONCE)?)
+                    })
+                    .await?;
+                swept.quarantined += gone;
+                sleep(begun.elapsed()).await;
+                if gone < AT_ONCE as u64 {
+                    break;
+                }
+            }
+        }
+    }
+    let mut after = Some(QuarantineId(0));
+    while let Some(at) = after {
+        let begun = Instant::now();
+        after = store
+            .transact::<_, Error, _>(move |tx| Ok(quarantine::forget_ended(tx, at, AT_ONCE)?))
+            .await?;
+        sleep(begun.elapsed()).await;
     }
     Ok(())
 }

@@ -162,7 +162,7 @@ impl Server {
             listeners: listening,
             started: Timestamp::now(),
         };
-        let admin = Admin::serving(directory, facts, sender);
+        let admin = Admin::serving(directory, facts, sender).with_guard(guard.clone());
         let serving = admin.clone();
         let control = tokio::spawn(async move { control.serve(serving).await }).abort_handle();
         let forgetting = retention::run(admin.clone(), Who::server(), config.audit.keep_days);

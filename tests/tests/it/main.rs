@@ -7,6 +7,7 @@ mod damage;
 mod full;
 mod learn;
 mod migrate;
+mod quarantine;
 mod relay;
 mod service;
 mod sessions;

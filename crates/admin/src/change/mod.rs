@@ -10,6 +10,7 @@ mod domain;
 mod hold;
 mod list;
 mod password;
+mod quarantine;
 mod queue;
 mod spam;
 mod undelete;
@@ -22,6 +23,7 @@ pub use hold::HoldChange;
 pub(crate) use hold::with_departed;
 pub use list::{ListChange, ListEntry, ListOf};
 pub use password::{AppPasswordChange, PasswordChange};
+pub use quarantine::QuarantineChange;
 pub use queue::QueueChange;
 pub use spam::SpamChange;
 pub use undelete::{AT_ONCE, MailboxChange, MessageChange};
@@ -65,6 +67,8 @@ pub enum Change {
     Hold(HoldChange),
     /// Lists of senders.
     List(ListChange),
+    /// Letters in quarantine.
+    Quarantine(QuarantineChange),
     /// Deleted mailboxes.
     Mailbox(MailboxChange),
     /// Deleted messages.
@@ -96,6 +100,7 @@ impl Change {
             Self::Queue(change) => change.apply(tx),
             Self::Hold(change) => change.apply(tx, who),
             Self::List(change) => change.apply(tx, who),
+            Self::Quarantine(change) => change.apply(tx, who),
             Self::Mailbox(change) => change.apply(tx),
             Self::Spam(change) => change.apply(tx),
             Self::Message(_) => Err(Error::Invalid(

@@ -17,6 +17,7 @@ pub(crate) mod mail;
 pub(crate) mod migrate;
 mod password;
 mod print;
+mod quarantine;
 mod server;
 pub(crate) mod spam;
 pub(crate) mod store;
@@ -76,6 +77,9 @@ pub(crate) enum Noun {
     /// Mail that waits to be sent to other servers.
     #[command(subcommand)]
     Queue(server::QueueVerb),
+    /// Letters that the filter held: list, release, delete them.
+    #[command(subcommand)]
+    Quarantine(quarantine::Verb),
     /// Deleted messages: find them, bring them back.
     #[command(subcommand)]
     Message(undelete::MessageVerb),
@@ -112,6 +116,8 @@ enum Plan {
     ListDeleted(DeletedQuery),
     /// Bringing messages back.
     Undelete(undelete::Undelete),
+    /// Letters in quarantine.
+    Quarantine(quarantine::Act),
     /// What became of letters.
     Trace(congvu_admin::trace::Ask),
 }
@@ -145,6 +151,7 @@ impl Noun {
             Self::Password(verb) => verb.plan(),
             Self::AppPassword(verb) => Ok(verb.plan()),
             Self::Queue(verb) => Ok(verb.plan()),
+            Self::Quarantine(verb) => Ok(verb.plan()),
             Self::Message(verb) => verb.plan(zone),
             Self::Mailbox(verb) => Ok(verb.plan()),
             Self::Hold(verb) => Ok(verb.plan()),
@@ -225,6 +232,7 @@ async fn execute(
             let lives = congvu_admin::trace::follow(connection, &ask).await?;
             output.lives(&lives);
         }
+        Plan::Quarantine(act) => quarantine::perform(connection, act, output).await?,
         Plan::Some(query, limit) => output.reply(&list(connection, query, limit).await?),
         Plan::ListDeleted(query) => undelete::list(connection, query, output).await?,
         Plan::Undelete(wanted) => undelete::undelete(connection, wanted, output).await?,

@@ -18,6 +18,7 @@ use super::list;
 use super::table::{Table, plain};
 use super::trace::{self, Language};
 use super::{learn, undelete};
+use super::{quarantine, undelete};
 
 /// How to print.
 pub(super) struct Output {
@@ -152,6 +153,9 @@ impl Output {
             Reply::RemovedAccounts(page) => undelete::accounts(self, &page.entries),
             Reply::DeletedMailboxes(page) => undelete::mailboxes(self, &page.entries),
             Reply::DeletedMessages(page) => undelete::messages(self, &page.entries),
+            Reply::Quarantine(page) => quarantine::letters(self, &page.entries),
+            Reply::QuarantineLetter(detail) => quarantine::letter(self, detail),
+            Reply::Digests(view) => quarantine::digests(view),
             Reply::Undeleted(view) => undelete::undeleted(view),
             Reply::Purged(swept) => undelete::purged(swept),
             Reply::Audit(page) => {

@@ -458,7 +458,7 @@ pub(super) fn undeleted(view: &UndeletedView) -> String {
 /// What was forgotten.
 pub(super) fn purged(swept: &Swept) -> String {
     format!(
-        "forgotten: {} messages, {} deleted mailboxes, {} removed accounts; kept by holds: {}\n",
-        swept.messages, swept.mailboxes, swept.accounts, swept.held
+        "forgotten: {} messages, {} deleted mailboxes, {} removed accounts, {} letters in quarantine; kept by holds: {}\n",
+        swept.messages, swept.mailboxes, swept.accounts, swept.quarantined, swept.held
     )
 }
