@@ -209,7 +209,10 @@ fn list<R: Read>(
     if only.is_none() {
         let shelves = r.shelves(account, ACCOUNTS)?;
         if shelves.len() == ACCOUNTS {
-            page.next = shelves.last().map(|last| format!("{}-0", last.account));
+            // Behind all letters of the last one.
+            page.next = shelves
+                .last()
+                .map(|last| format!("{}-{}", last.account, u64::MAX));
         }
         let more = shelves.into_iter().filter(|shelf| shelf.letters > 0);
         accounts.extend(more.map(|shelf| shelf.account));

@@ -22,7 +22,7 @@ use letter::{Digest, Item};
 /// Letters told one by one; of more the number is told.
 const TOLD: usize = 100;
 /// Accounts looked at in one state.
-const PAGE: usize = 64;
+const PAGE: usize = 16;
 /// Milliseconds of a day and of an hour.
 const DAY: i64 = 86_400_000;
 const HOUR: i64 = 3_600_000;

@@ -6,6 +6,7 @@ mod acts;
 mod audit;
 mod files;
 mod mail;
+mod quarantine;
 mod restore;
 mod socket;
 mod store;

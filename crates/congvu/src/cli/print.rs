@@ -17,8 +17,7 @@ use super::amount::{size, time};
 use super::list;
 use super::table::{Table, plain};
 use super::trace::{self, Language};
-use super::{learn, undelete};
-use super::{quarantine, undelete};
+use super::{learn, quarantine, undelete};
 
 /// How to print.
 pub(super) struct Output {

@@ -70,7 +70,8 @@ impl Folder {
         let text = format!(
             "# Made by congvu quickstart, anew at each of its starts.\n\
              [server]\nhostname = \"localhost\"\ndata = \"{here}/data\"\n\n\
-             [control]\nsocket = \"{here}/control.sock\"\n\n[log]\nlevel = \"error\"\n{}{}{}{}{}{}\n\
+             [control]\nsocket = \"{here}/control.sock\"\n\n[log]\nlevel = \"error\"\n{}{}{}{}{}{}{}\n\
+             [filter]\nweb-url = \"https://127.0.0.1:{}\"\n\n\
              [[tls.certificate]]\nchain = \"{}\"\nkey = \"{}\"\n",
             listener("mx", ports.mx),
             listener("submission", ports.submission),
@@ -78,6 +79,8 @@ impl Folder {
             listener("lmtp", ports.lmtp),
             listener("imap", ports.imap),
             listener("imaps", ports.imaps),
+            listener("web", ports.web),
+            ports.web,
             certificate.chain.display(),
             certificate.key.display(),
         );
@@ -103,7 +106,7 @@ mod tests {
         );
         let path = folder.write_config(&Ports::choose(None).unwrap()).unwrap();
         let config = Config::load(&path).unwrap();
-        assert_eq!(config.listeners.len(), 6);
+        assert_eq!(config.listeners.len(), 7);
         assert!(
             config
                 .listeners

@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// removed at the end.
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
-    /// First of six ports to use (SMTP, submission, submissions, LMTP, IMAP, IMAPS); ports that are
+    /// First of seven ports to use (SMTP, submission, submissions, LMTP, IMAP, IMAPS, pages); ports that are
     /// taken are replaced by free ones.
     #[arg(long, value_name = "BASE")]
     ports: Option<u16>,
@@ -197,6 +197,11 @@ fn introduce(folder: &Folder, ports: &Ports, people: &People) -> Result<(), Quic
         out,
         "\nFor other mail servers: SMTP 127.0.0.1 port {}, LMTP port {}",
         ports.mx, ports.lmtp
+    )?;
+    writeln!(
+        out,
+        "Pages for links in the digest of held letters: https://127.0.0.1:{}",
+        ports.web
     )?;
     writeln!(
         out,

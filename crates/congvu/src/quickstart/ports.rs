@@ -12,17 +12,19 @@ pub(super) struct Ports {
     pub(super) lmtp: u16,
     pub(super) imap: u16,
     pub(super) imaps: u16,
+    pub(super) web: u16,
 }
 
-/// Above 1024, and recognisable: the usual ports with 2 before them (2,424 for LMTP's 24).
-const USUAL: [u16; 6] = [2525, 2587, 2465, 2424, 2143, 2993];
+/// Above 1024, and recognisable: the usual ports with 2 before them (2,424 for LMTP's 24, 2,443 for the
+/// pages' 443).
+const USUAL: [u16; 7] = [2525, 2587, 2465, 2424, 2143, 2993, 2443];
 
 impl Ports {
-    /// The usual ports, or six from `base` on; a free one in place of each that is taken.
+    /// The usual ports, or seven from `base` on; a free one in place of each that is taken.
     pub(super) fn choose(base: Option<u16>) -> io::Result<Self> {
         let wanted = match base {
             None => USUAL,
-            Some(base) => [0, 1, 2, 3, 4, 5].map(|offset| base.saturating_add(offset)),
+            Some(base) => [0, 1, 2, 3, 4, 5, 6].map(|offset| base.saturating_add(offset)),
         };
         // All are held until the last is chosen, so that none is given twice.
         let mut held = Vec::new();
@@ -44,6 +46,7 @@ impl Ports {
             lmtp: next()?,
             imap: next()?,
             imaps: next()?,
+            web: next()?,
         })
     }
 }
@@ -65,9 +68,10 @@ mod tests {
             ports.lmtp,
             ports.imap,
             ports.imaps,
+            ports.web,
         ];
         all.sort_unstable();
         all.dedup();
-        assert_eq!(all.len(), 6);
+        assert_eq!(all.len(), 7);
     }
 }

@@ -6,5 +6,6 @@ mod letter;
 mod limits;
 mod lmtp;
 mod mx;
+mod quarantine;
 mod record;
 mod submission;
