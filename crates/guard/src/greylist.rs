@@ -4,13 +4,15 @@
 //! from the same place (network or confirmed domain) is taken and known for five weeks. State is soft: losing it delays
 //! a doubtful letter once more and loses none.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::soft::Soft;
 
-/// Seconds before which the same letter is not taken: the first retry of mail servers comes after one to fifteen minutes,
+/// Time before which the same letter is not taken: the first retry of mail servers comes after one to fifteen minutes,
 /// that of a program which simply tries twice at once.
-pub(crate) const WAIT: i64 = 60;
+const WAIT: Duration = Duration::from_mins(1);
 /// Seconds within which it must have come again. Servers try for days, the first times within the hour.
 const WINDOW: i64 = 86_400;
 /// Seconds for which who passed is known: a monthly circular stays known.
@@ -28,6 +30,8 @@ pub struct Greylist {
     pub from: f32,
     /// Below this one: what is surely spam goes where it belongs at once.
     pub below: f32,
+    /// Time before which the same letter is not taken.
+    pub wait: Duration,
 }
 
 impl Default for Greylist {
@@ -36,6 +40,7 @@ impl Default for Greylist {
             enabled: false,
             from: 0.6,
             below: 0.98,
+            wait: WAIT,
         }
     }
 }
@@ -58,9 +63,10 @@ pub(crate) struct Tried {
 
 /// Whether the letter may pass; remembers the attempt. `keys` are its triplets, one for each place and recipient: one
 /// that passes is enough. No keys (nothing to recognise it by) pass.
-pub(crate) fn pass(book: &Soft<Tried>, keys: &[u64], now: i64) -> bool {
+pub(crate) fn pass(book: &Soft<Tried>, keys: &[u64], wait: Duration, now: i64) -> bool {
+    let wait = i64::try_from(wait.as_secs()).unwrap_or(i64::MAX);
     let found = |key: &u64| book.find(*key).unwrap_or_default();
-    let passes = keys.is_empty() || keys.iter().map(found).any(|tried| tried.passes(now));
+    let passes = keys.is_empty() || keys.iter().map(found).any(|tried| tried.passes(wait, now));
     for key in keys {
         book.change(*key, |tried| {
             if passes {
@@ -74,11 +80,11 @@ pub(crate) fn pass(book: &Soft<Tried>, keys: &[u64], now: i64) -> bool {
 }
 
 impl Tried {
-    fn passes(self, now: i64) -> bool {
+    fn passes(self, wait: i64, now: i64) -> bool {
         let known = self.passed > 0 && now - self.passed < KNOWN;
         // A clock that went back delays nobody.
         let ahead = self.first > now;
-        known || ahead || self.waits(now) && now - self.first >= WAIT
+        known || ahead || self.waits(now) && now - self.first >= wait
     }
 
     fn waits(self, now: i64) -> bool {
@@ -92,34 +98,38 @@ mod tests {
 
     const START: i64 = 1_800_000_000;
 
+    fn try_at(book: &Soft<Tried>, keys: &[u64], now: i64) -> bool {
+        pass(book, keys, WAIT, now)
+    }
+
     #[test]
     fn the_second_attempt_passes_after_a_minute() {
         let book = Soft::new(MOST);
-        assert!(!pass(&book, &[1, 2], START));
-        assert!(!pass(&book, &[1, 2], START + 59));
+        assert!(!try_at(&book, &[1, 2], START));
+        assert!(!try_at(&book, &[1, 2], START + 59));
         // From another place of the two.
-        assert!(pass(&book, &[3, 2], START + 60));
+        assert!(try_at(&book, &[3, 2], START + 60));
         // Known from now on, from all of them.
-        assert!(pass(&book, &[3], START + 61));
-        assert!(pass(&book, &[1], START + 61));
-        assert!(pass(&book, &[3], START + 61 + KNOWN - 1));
-        assert!(!pass(&book, &[2], START + 3 * KNOWN));
+        assert!(try_at(&book, &[3], START + 61));
+        assert!(try_at(&book, &[1], START + 61));
+        assert!(try_at(&book, &[3], START + 61 + KNOWN - 1));
+        assert!(!try_at(&book, &[2], START + 3 * KNOWN));
     }
 
     #[test]
     fn a_day_later_it_is_a_first_attempt() {
         let book = Soft::new(MOST);
-        assert!(!pass(&book, &[1], START));
-        assert!(!pass(&book, &[1], START + WINDOW + 1));
-        assert!(pass(&book, &[1], START + WINDOW + 1 + WAIT));
+        assert!(!try_at(&book, &[1], START));
+        assert!(!try_at(&book, &[1], START + WINDOW + 1));
+        assert!(try_at(&book, &[1], START + WINDOW + 1 + 60));
     }
 
     #[test]
     fn a_broken_clock_delays_nobody() {
         let book = Soft::new(MOST);
-        assert!(!pass(&book, &[1], START));
-        assert!(pass(&book, &[1], START - 100));
-        assert!(pass(&book, &[], START));
+        assert!(!try_at(&book, &[1], START));
+        assert!(try_at(&book, &[1], START - 100));
+        assert!(try_at(&book, &[], START));
     }
 
     #[test]

@@ -66,6 +66,7 @@ impl Guard {
     /// Learns what people say until the stop: one for each server.
     pub async fn teach(self, shutdown: Shutdown) {
         let models = Arc::clone(self.models());
-        teacher::teach(self.store().clone(), models, shutdown).await;
+        let memory = Arc::clone(self.standing());
+        teacher::teach(self.store().clone(), models, memory, shutdown).await;
     }
 }

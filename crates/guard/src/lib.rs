@@ -53,9 +53,9 @@ struct Inner {
     settings: RwLock<Arc<Settings>>,
     models: Arc<learn::Models>,
     prescriptions: Prescriptions,
-    standing: Memory,
     /// Made when it is first needed.
     links: tokio::sync::OnceCell<quarantine::Keys>,
+    standing: Arc<Memory>,
 }
 
 /// What an administrator sets for the filter of the whole house; what agencies set stands in the directory.
@@ -124,8 +124,8 @@ impl Guard {
             directory,
             settings: RwLock::new(Arc::new(settings)),
             models: Arc::default(),
-            standing,
             links: tokio::sync::OnceCell::new(),
+            standing: Arc::new(standing),
         }))
     }
 
@@ -155,7 +155,7 @@ impl Guard {
     }
 
     /// What is remembered of senders.
-    pub(crate) fn standing(&self) -> &Memory {
+    pub(crate) fn standing(&self) -> &Arc<Memory> {
         &self.0.standing
     }
 

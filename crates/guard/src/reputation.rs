@@ -64,17 +64,15 @@ impl Counts {
     }
 }
 
-/// A person said so of a letter, with a weight between 0 and 1; negative takes it back.
-pub(crate) fn tell(book: &Soft<Counts>, keys: &[u64], class: Class, weight: f32, now: i64) {
-    let weight = weight.clamp(-1.0, 1.0);
+/// A person said so of a letter.
+pub(crate) fn tell(book: &Soft<Counts>, keys: &[u64], class: Class, now: i64) {
     for key in keys {
         book.change(*key, |counts| {
             *counts = counts.at(now);
-            let count = match class {
-                Class::Ham => &mut counts.told_ham,
-                Class::Spam => &mut counts.told_spam,
-            };
-            *count = (*count + weight).max(0.0);
+            match class {
+                Class::Ham => counts.told_ham += 1.0,
+                Class::Spam => counts.told_spam += 1.0,
+            }
         });
     }
 }
@@ -139,23 +137,14 @@ mod tests {
     #[test]
     fn counts_fade() {
         let book = Soft::new(MOST);
-        tell(&book, &[1], Class::Spam, 1.0, 100 * DAY);
-        tell(&book, &[1], Class::Spam, 1.0, 100 * DAY);
+        tell(&book, &[1], Class::Spam, 100 * DAY);
+        tell(&book, &[1], Class::Spam, 100 * DAY);
         let counts = book.find(1).unwrap();
         assert!(near(counts.at(100 * DAY).spam(), 2.0));
         assert!(near(counts.at(114 * DAY).spam(), 1.0));
         assert!(near(counts.at(128 * DAY).spam(), 0.5));
         // The clock went back.
         assert!(near(counts.at(50 * DAY).spam(), 2.0));
-    }
-
-    #[test]
-    fn what_people_said_can_be_taken_back() {
-        let book = Soft::new(MOST);
-        tell(&book, &[1], Class::Spam, 1.0, DAY);
-        tell(&book, &[1], Class::Spam, -1.0, DAY);
-        tell(&book, &[1], Class::Spam, -1.0, DAY);
-        assert!(near(book.find(1).unwrap().spam(), 0.0));
     }
 
     #[test]

@@ -151,19 +151,21 @@ mod tests {
     use crate::{greylist, reputation};
     use congvu_spam::statistics::Class;
 
+    const WAIT: Duration = Duration::from_mins(1);
+
     #[test]
     fn what_was_written_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("filter/senders");
         let memory = Memory::new(77, 1_000);
-        reputation::tell(&memory.reputation, &[5], Class::Spam, 1.0, 2_000);
-        assert!(!greylist::pass(&memory.tried, &[9], 2_000));
+        reputation::tell(&memory.reputation, &[5], Class::Spam, 2_000);
+        assert!(!greylist::pass(&memory.tried, &[9], WAIT, 2_000));
         write(&memory, &path).unwrap();
         let again = load(&path);
         assert_eq!(again.keys.0, 77);
         assert_eq!(again.since.load(Ordering::Relaxed), 1_000);
         assert_eq!(again.reputation.find(5), memory.reputation.find(5));
-        assert!(greylist::pass(&again.tried, &[9], 2_000 + greylist::WAIT));
+        assert!(greylist::pass(&again.tried, &[9], WAIT, 2_060));
     }
 
     #[test]
@@ -171,7 +173,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("senders");
         let memory = Memory::new(77, 1_000);
-        reputation::tell(&memory.reputation, &[5], Class::Spam, 1.0, 2_000);
+        reputation::tell(&memory.reputation, &[5], Class::Spam, 2_000);
         write(&memory, &path).unwrap();
         let whole = std::fs::read(&path).unwrap();
         for cut in 0..whole.len() {

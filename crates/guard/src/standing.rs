@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use congvu_message::header;
-use congvu_spam::facts::{Correspondence, Rate, Reputation, Standing};
+use congvu_spam::facts::{Authentication, Correspondence, Ptr, Rate, Reputation, Standing};
 use congvu_spam::simhash::Fingerprint;
 use congvu_spam::statistics::Class;
 use congvu_spam::{Judgement, Letter, Verdict};
@@ -111,6 +111,77 @@ impl Memory {
         let advertiser = congvu_spam::links::registered(from_domain);
         let account = account.0.to_string();
         self.keys.of("advertiser", &[&account, advertiser])
+    }
+}
+
+/// By what a stored letter's sender and text are known, for when a person says something about it.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    /// The id in the topmost Received field, which this server wrote.
+    id: Option<String>,
+    /// The client in that field.
+    client: Option<IpAddr>,
+    from: String,
+    fingerprint: Option<Fingerprint>,
+}
+
+impl Told {
+    /// Of a letter as it is stored.
+    pub(crate) fn of(letter: &Letter<'_>) -> Self {
+        let (id, client) = trace(letter.header());
+        Self {
+            id,
+            client,
+            from: author_of(&letter.summary.envelope.from).unwrap_or_default(),
+            fingerprint: Fingerprint::of(letter),
+        }
+    }
+}
+
+impl Memory {
+    /// A person (`None`: an administrator) said what a stored letter is: what the person received from its sender follows
+    /// and, where the person is believed (the second of `said`), the reputation of its origin and its copies.
+    pub(crate) fn reported(
+        &self,
+        told: &Told,
+        account: Option<AccountId>,
+        said: (Class, bool),
+        now: i64,
+    ) {
+        let (class, believed) = said;
+        let id = told.id.as_deref().map(|id| self.keys.of("letter", &[id]));
+        let memo = id.and_then(|key| self.letters.find(key));
+        let memo = memo.unwrap_or_else(|| {
+            // Forgotten: the address that we wrote down ourselves, and the text.
+            let nothing = Authentication::default();
+            let origin = Origin::new(told.client, &Ptr::Unknown, &told.from, "", &nothing);
+            let counted = origin.counted(self.keys).into_iter();
+            Memo {
+                counted: counted.map(|one| one.key).collect(),
+                senders: origin.senders(),
+                fingerprint: told.fingerprint,
+            }
+        });
+        if believed {
+            reputation::tell(&self.reputation, &memo.counted, class, now);
+            if let (Some(fingerprint), Some(account)) = (memo.fingerprint, account) {
+                let spam = class == Class::Spam;
+                self.copies.told(fingerprint, account.0, spam, now);
+            }
+        }
+        let Some(account) = account else {
+            return;
+        };
+        for sender in &memo.senders {
+            self.received.change(self.pair(account, sender), |pair| {
+                if class == Class::Spam {
+                    pair.complaint = now;
+                    pair.days = 0;
+                } else {
+                    pair.complaint = 0;
+                }
+            });
+        }
     }
 }
 
@@ -258,59 +329,6 @@ impl Guard {
         }
     }
 
-    /// A person said what a stored letter is; the reputation of its origin, its copies and what the person received from
-    /// its sender follow. `weight` from 0 to 1 is how far the person is believed, negative takes an earlier word back.
-    pub fn reported(
-        &self,
-        letter: &Letter<'_>,
-        account: AccountId,
-        class: Class,
-        weight: f32,
-        now: i64,
-    ) {
-        let memory = self.standing();
-        let (id, client) = trace(letter.header());
-        let id = id.map(|id| memory.keys.of("letter", &[&id]));
-        let memo = id
-            .and_then(|key| memory.letters.find(key))
-            .unwrap_or_else(|| {
-                // Forgotten: the address that we wrote down ourselves, and the text.
-                let nothing = congvu_spam::facts::Authentication::default();
-                let from = author(letter).unwrap_or_default();
-                let origin = Origin::new(
-                    client,
-                    &congvu_spam::facts::Ptr::Unknown,
-                    &from,
-                    "",
-                    &nothing,
-                );
-                Memo {
-                    counted: origin
-                        .counted(memory.keys)
-                        .into_iter()
-                        .map(|one| one.key)
-                        .collect(),
-                    senders: origin.senders(),
-                    fingerprint: Fingerprint::of(letter),
-                }
-            });
-        reputation::tell(&memory.reputation, &memo.counted, class, weight, now);
-        let spam = (class == Class::Spam) == (weight > 0.0);
-        if let Some(fingerprint) = memo.fingerprint {
-            memory.copies.told(fingerprint, account.0, spam, now);
-        }
-        for sender in &memo.senders {
-            memory
-                .received
-                .change(memory.pair(account, sender), |pair| {
-                    pair.complaint = if spam { now } else { 0 };
-                    if spam {
-                        pair.days = 0;
-                    }
-                });
-        }
-    }
-
     /// Whether a doubtful letter may pass now; remembers the attempt.
     pub(crate) fn passes(&self, origin: &Origin, to: &[String], now: i64) -> bool {
         let memory = self.standing();
@@ -321,7 +339,8 @@ impl Guard {
                 triplets.push(memory.keys.of("tried", &[&place, &origin.mail_from, &rcpt]));
             }
         }
-        greylist::pass(&memory.tried, &triplets, now)
+        let wait = self.settings().greylist.wait;
+        greylist::pass(&memory.tried, &triplets, wait, now)
     }
 }
 
@@ -351,11 +370,6 @@ fn trace(head: &[u8]) -> (Option<String>, Option<IpAddr>) {
         .find(|word| *word == "id")
         .and_then(|_| words.next());
     (id.map(str::to_owned), client)
-}
-
-/// The address in From, lower case.
-pub(crate) fn author(letter: &Letter<'_>) -> Option<String> {
-    author_of(&letter.summary.envelope.from)
 }
 
 /// The first address of a list, lower case.

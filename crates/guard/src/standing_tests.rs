@@ -50,10 +50,13 @@ fn place(guard: &Guard, id: &str, now: i64) {
     guard.placed(id, &seen, &judgement(&letter), &verdicts, now);
 }
 
-fn report(guard: &Guard, id: &str, who: AccountId, class: Class, weight: f32) {
+fn report(guard: &Guard, id: &str, who: AccountId, class: Class, believed: bool) {
     let raw = raw(id);
     let summary = summarize(&raw);
-    guard.reported(&Letter::read(&raw, &summary), who, class, weight, NOW);
+    let told = Told::of(&Letter::read(&raw, &summary));
+    guard
+        .standing()
+        .reported(&told, Some(who), (class, believed), NOW);
 }
 
 fn spam_of(guard: &Guard, entry: &str) -> f32 {
@@ -87,7 +90,7 @@ fn letters_without_complaint_are_remembered_by_day() {
     );
     assert_eq!(guard.received(AN, &forger, NOW + 3 * DAY), None);
     // A complaint takes it away, for who complained.
-    report(&guard, "a", AN, Class::Spam, 1.0);
+    report(&guard, "a", AN, Class::Spam, false);
     assert_eq!(came(NOW + 3 * DAY), None);
     assert!(guard.received(BINH, &origin(), NOW + 3 * DAY).is_some());
 }
@@ -97,25 +100,27 @@ fn what_people_say_reaches_reputation_and_copies() {
     let (guard, _folder) = crate::house::guard();
     place(&guard, "a", NOW);
     assert!(spam_of(&guard, "203.0.113.0/24").abs() < 0.01);
-    report(&guard, "a", AN, Class::Spam, 1.0);
-    report(&guard, "a", AN, Class::Spam, 0.5);
-    assert!((spam_of(&guard, "203.0.113.0/24") - 1.5).abs() < 0.01);
-    assert!((spam_of(&guard, "partner.test (203.0.113.0/24)") - 1.5).abs() < 0.01);
+    report(&guard, "a", AN, Class::Spam, true);
+    // Not believed any more today.
+    report(&guard, "a", BINH, Class::Spam, false);
+    assert!((spam_of(&guard, "203.0.113.0/24") - 1.0).abs() < 0.01);
+    assert!((spam_of(&guard, "partner.test (203.0.113.0/24)") - 1.0).abs() < 0.01);
     let text = raw("z");
     let summary = summarize(&text);
     let fingerprint = Fingerprint::of(&Letter::read(&text, &summary)).unwrap();
     let copies = guard.copies(fingerprint, &[AN], NOW + 5);
     assert_eq!((copies.seen, copies.recipients, copies.reported), (1, 2, 1));
-    // Taken back.
-    report(&guard, "a", AN, Class::Spam, -1.0);
-    assert!((spam_of(&guard, "203.0.113.0/24") - 0.5).abs() < 0.01);
+    // The same person says the opposite.
+    report(&guard, "a", AN, Class::Ham, true);
+    let counts = guard.remembered(&origin(), NOW).reputation;
+    assert!(counts.iter().all(|one| (one.ham - one.spam).abs() < 0.01));
     assert_eq!(guard.copies(fingerprint, &[AN], NOW + 5).reported, 0);
 }
 
 #[test]
 fn a_letter_that_was_forgotten_is_known_by_its_received_field() {
     let (guard, _folder) = crate::house::guard();
-    report(&guard, "never-seen", AN, Class::Spam, 1.0);
+    report(&guard, "never-seen", AN, Class::Spam, true);
     assert!((spam_of(&guard, "203.0.113.5") - 1.0).abs() < 0.01);
 }
 

@@ -11,5 +11,6 @@ mod quarantine;
 mod relay;
 mod service;
 mod sessions;
+mod standing;
 mod trace;
 mod undelete;

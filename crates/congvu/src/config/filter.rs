@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use congvu_guard::{DnsList, Greylist, ListKind};
 use toml::de::DeValue;
@@ -31,6 +32,7 @@ pub(crate) struct Doubt {
     pub(crate) enabled: bool,
     pub(crate) from: u32,
     pub(crate) below: u32,
+    pub(crate) wait: Duration,
 }
 
 impl PublicList {
@@ -53,6 +55,7 @@ impl Doubt {
             enabled: self.enabled,
             from: share(self.from),
             below: share(self.below),
+            wait: self.wait,
         }
     }
 }
@@ -96,6 +99,7 @@ pub(super) fn doubt(section: &mut Section<'_>) -> Doubt {
         enabled: section.get("enabled", value::boolean, own.enabled),
         from: section.get("from", probability, hundredths_of(own.from)),
         below: section.get("below", probability, hundredths_of(own.below)),
+        wait: section.get("wait", value::duration, own.wait),
     }
 }
 

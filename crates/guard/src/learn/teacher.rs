@@ -26,6 +26,7 @@ use super::record::{
     Act, Counts, Done, Entry, EntryBody, Lesson, Letter, Page, Pupil, Source, State, What, class,
 };
 use crate::Scope;
+use crate::standing::{Memory, Told};
 
 /// Entries learned at once: with their lessons far below a megabyte in a transaction, usually.
 const BATCH: usize = 32;
@@ -41,14 +42,19 @@ const AGAIN: Duration = Duration::from_secs(30);
 const PAGES_AT_ONCE: usize = 16;
 
 /// Learns until the stop.
-pub(crate) async fn teach(store: Store, models: Arc<Models>, mut shutdown: Shutdown) {
+pub(crate) async fn teach(
+    store: Store,
+    models: Arc<Models>,
+    memory: Arc<Memory>,
+    mut shutdown: Shutdown,
+) {
     let mut watcher = store.watch(Topic::Filter);
     let mut teacher = None;
     loop {
         let result = match teacher.as_mut() {
             None => match Teacher::load(store.clone(), Arc::clone(&models)).await {
                 Ok(loaded) => {
-                    teacher = Some(loaded);
+                    teacher = Some(loaded.telling(&memory));
                     continue;
                 }
                 Err(error) => Err(error),
@@ -88,6 +94,8 @@ pub(crate) struct Teacher {
 struct Mind {
     store: Store,
     models: Arc<Models>,
+    /// Is told about senders and copies, if there is one.
+    memory: Option<Arc<Memory>>,
     state: State,
     /// The last entry in each page as stored.
     upto: Vec<u64>,
@@ -107,6 +115,7 @@ impl Teacher {
         let mind = Mind {
             store: store.clone(),
             models,
+            memory: None,
             state: State::default(),
             upto: vec![0; PAGES],
             persons: HashMap::new(),
@@ -123,6 +132,14 @@ impl Teacher {
             mind: Some(mind),
             pending: None,
         })
+    }
+
+    /// What is learned from now on is told to the memory of senders as well.
+    fn telling(mut self, memory: &Arc<Memory>) -> Self {
+        if let Some(mind) = &mut self.mind {
+            mind.memory = Some(Arc::clone(memory));
+        }
+        self
     }
 
     /// Learns some entries; whether there may be more.
@@ -349,7 +366,7 @@ impl Mind {
             back: false,
         };
         output.tally(given.at, given.agency, stroke);
-        let Some(features) = found else {
+        let Some((features, told)) = found else {
             tracing::debug!(label = given.id, "labelled letter is gone; nothing learned");
             return Ok(What::Nothing);
         };
@@ -368,6 +385,10 @@ impl Mind {
             person,
             agency: group.map(|group| &group.delta),
         });
+        if let (Some(memory), Some(told)) = (&self.memory, &told) {
+            let said = (class, effect.reaches);
+            memory.reported(told, given.account, said, given.at.seconds());
+        }
         if effect.reaches {
             self.models.house.add(&features, class, effect.house);
             match class {
@@ -634,21 +655,25 @@ struct Given {
     judged: Option<bool>,
 }
 
-/// The features of a letter; `None` if it is gone, or nothing can be made of it. Blocking.
-fn read(store: &Store, letter: &Letter) -> Option<Features> {
+/// The features of a letter, and what its sender is known by; `None` if it is gone, or nothing can be made of it.
+/// Blocking.
+fn read(store: &Store, letter: &Letter) -> Option<(Features, Option<Told>)> {
     match letter {
         Letter::Features(views) => {
             let mut found = Features::default();
             for (view, octets) in views.iter().enumerate() {
                 found.views[view] = stored::decode(octets)?;
             }
-            Some(found)
+            Some((found, None))
         }
         Letter::Stored { body, frame } => {
             let body = store.open_body(*body, *frame).ok()?;
             let raw = body.octets(0, body.len().min(READ_MAX)).ok()?;
             let summary = Summary::decode(body.summary()).ok()?;
-            let scan = || features(&Parsed::read(&raw, &summary));
+            let scan = || {
+                let letter = Parsed::read(&raw, &summary);
+                (features(&letter), Some(Told::of(&letter)))
+            };
             catch_unwind(AssertUnwindSafe(scan))
                 .inspect_err(
                     |_| tracing::error!(body = %body.id(), "reading a labelled letter panicked"),
