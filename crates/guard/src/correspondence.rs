@@ -378,28 +378,6 @@ fn beyond(all: &mut Vec<(AccountId, What, i64)>) -> Vec<(AccountId, What)> {
     gone
 }
 
-/// How many people an account has written to, for those who ask what is stored.
-pub async fn count(store: &Store, account: AccountId) -> congvu_store::Result<usize> {
-    let mut from = account.0.to_be_bytes().to_vec();
-    from.push(0);
-    let prefix = from.clone();
-    let mut count = 0;
-    loop {
-        let (prefix, start) = (prefix.clone(), from.clone());
-        let page = store
-            .read(move |r| r.scan::<Contact>(&prefix, &start, PAGE))
-            .await?;
-        count += page.len();
-        match page.last() {
-            Some(contact) if page.len() == PAGE => {
-                from = Contact::key_octets(&contact.key());
-                from.push(0);
-            }
-            _ => return Ok(count),
-        }
-    }
-}
-
 #[cfg(test)]
 #[path = "correspondence_tests.rs"]
 mod tests;

@@ -50,6 +50,16 @@ async fn ask(store: &Store, account: AccountId, origin: &Origin, ids: &[&str]) -
     found.by_account.get(&account).copied().unwrap_or_default()
 }
 
+/// How many people the account has written to.
+async fn count(store: &Store, account: AccountId) -> usize {
+    let mut prefix = account.0.to_be_bytes().to_vec();
+    prefix.push(0);
+    let page = store
+        .read(move |r| r.scan::<Contact>(&prefix, &[], PAGE))
+        .await;
+    page.unwrap().len()
+}
+
 #[tokio::test]
 async fn an_answer_is_recognised_and_its_place_is_learned() {
     let (store, _folder) = store();
@@ -178,9 +188,9 @@ async fn circulars_make_no_correspondents() {
     let many: Vec<String> = (0..=TO_MOST).map(|n| format!("p{n}@far.test")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     write(&store, &many, START).await;
-    assert_eq!(count(&store, OURS).await.unwrap(), 0);
+    assert_eq!(count(&store, OURS).await, 0);
     write(&store, &many[1..], START).await;
-    assert_eq!(count(&store, OURS).await.unwrap(), TO_MOST);
+    assert_eq!(count(&store, OURS).await, TO_MOST);
 }
 
 #[tokio::test]
@@ -192,10 +202,10 @@ async fn the_old_are_forgotten() {
     assert_eq!(forget(&store, now).await.unwrap(), 0);
     let now = START + (PERSON_DAYS + 1) * DAY;
     assert_eq!(forget(&store, now).await.unwrap(), 1);
-    assert_eq!(count(&store, OURS).await.unwrap(), 1);
+    assert_eq!(count(&store, OURS).await, 1);
     // The letter goes before the person.
     assert_eq!(forget(&store, START + 421 * DAY).await.unwrap(), 1);
-    assert_eq!(count(&store, OURS).await.unwrap(), 1);
+    assert_eq!(count(&store, OURS).await, 1);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use congvu_directory::record::Account;
 use congvu_message::{Address, Summary};
 use congvu_spam::facts::{
     Authentication, Connection, Correspondence, Envelope, Learned as Taught, Listing, Login,
-    Personal, Policy, Protected, Standing,
+    Personal, Policy, Protected, Side, Standing,
 };
 use congvu_spam::statistics::{Delta, Model};
 use congvu_spam::{Facts, Judgement, Letter, Scan, Thresholds, Verdict};
@@ -442,6 +442,10 @@ impl Gathered {
             }
         };
         let doubts: Vec<Doubt<'_>> = self.classes.iter().zip(judgements).map(doubt).collect();
+        let allows = |listing: &Listing| listing.side == Side::Allow;
+        if self.common.standing.listings.iter().any(allows) {
+            return false;
+        }
         self.trail.defers(&self.common.connection.login, &doubts)
     }
 }
