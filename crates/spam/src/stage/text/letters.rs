@@ -64,6 +64,7 @@ pub(super) fn read(text: &str) -> Seen {
             if !word.is_empty() {
                 seen.words += 1;
                 run.word(word, &mut seen);
+                dotted(word, &mut seen);
                 // "μg/lần" is two words of two scripts.
                 let parts = |c: char| c.is_ascii_punctuation() || c.is_ascii_digit();
                 for part in word.split(parts).filter(|part| !part.is_ascii()) {
@@ -128,18 +129,34 @@ impl Run {
     }
 }
 
-/// `V.i.a.g.r.a`
+/// `V.i.a.g.r.a`, `t-i-ề-n`: letters with one and the same mark between them. `U.S.A.` is an abbreviation, `e.g.` too short.
 fn dotted(token: &str, seen: &mut Seen) {
-    if token.len() < 2 * SPELLED_MIN - 1 {
-        return;
+    const JOINED_MIN: usize = 3;
+    let mut letters = 0;
+    let mut small = false;
+    let mut separator = None;
+    let mut is_turn = true;
+    for c in token.chars().filter(|c| !is_mark(*c)) {
+        if is_turn && c.is_alphabetic() {
+            letters += 1;
+            small |= c.is_lowercase();
+        } else if !is_turn
+            && matches!(c, '.' | '-' | '_' | '*' | '|')
+            && separator.is_none_or(|separator| separator == c)
+        {
+            separator = Some(c);
+        } else if !is_turn && matches!(c, ',' | '!' | '?' | ':' | ';' | ')') {
+            // What ends a sentence ends the word.
+            break;
+        } else if is_turn && letters > 0 {
+            break;
+        } else {
+            return;
+        }
+        is_turn = !is_turn;
     }
-    let bytes = token.as_bytes();
-    let separator = bytes[1];
-    let alternates = bytes.chunks(2).all(|pair| {
-        pair[0].is_ascii_alphabetic() && pair.get(1).is_none_or(|&mark| mark == separator)
-    });
-    if alternates && matches!(separator, b'.' | b'-' | b'_' | b'*' | b'|') {
-        seen.spelled += token.len().div_ceil(2);
+    if letters >= SPELLED_MIN || (letters >= JOINED_MIN && small) {
+        seen.spelled += letters;
     }
 }
 
@@ -322,7 +339,7 @@ mod tests {
             "10μg/lần, 5μg/ngày, 3μm/độ; sinαcosβ + sinβcosα, kΩm",
             "Отправьте SMSку на iPhoneов и PDFы",
             "Gửi anh A, B, C, D và E; x x x x x x; a) b) c)",
-            "U.S.A. e.g. i.e. a-b",
+            "U.S.A. e.g. i.e. a-b T.P.H v.v. Q.1 a--b",
             "Zażółć gęślą jaźń, Škoda, Łódź, Tōkyō, Ólafsson",
             "שלום\u{202e}abc",
             "\u{feff}Kính gửi \u{200b} các anh chị\u{200b}",
@@ -343,6 +360,7 @@ mod tests {
         assert_eq!(tricks("𝐍𝐡𝐚̣̂𝐧 Ⓝⓖⓐⓨ"), [0, 0, 8, 0]);
         assert_eq!(tricks("k h u y ế n  m ã i"), [0, 0, 0, 9]);
         assert_eq!(tricks("V.i.a.g.r.a k-h-u-y-e-n"), [0, 0, 0, 12]);
+        assert_eq!(tricks("t-i-\u{1ec1}-n mặt, m.a.u! V-a-y"), [0, 0, 0, 10]);
         assert_eq!(tricks("tiề\u{338}n"), [1, 0, 0, 0]);
     }
 
