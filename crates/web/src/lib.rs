@@ -205,7 +205,7 @@ fn field<'a>(body: &'a [u8], name: &str) -> &'a str {
 
 /// A page with what every page says to browsers.
 fn answer(status: StatusCode, html: String) -> Response {
-    const FIELDS: [(header::HeaderName, &str); 7] = [
+    const FIELDS: [(header::HeaderName, &str); 6] = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (
             header::CONTENT_SECURITY_POLICY,
@@ -215,7 +215,6 @@ fn answer(status: StatusCode, html: String) -> Response {
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
-        (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
     ];
     let mut response = (status, html).into_response();
     for (name, value) in FIELDS {

@@ -1,6 +1,6 @@
 //! The quarantine as an administrator meets it: whole listings, acts with their records, what expires.
 
-use congvu_admin::change::QuarantineChange;
+use congvu_admin::change::{AccountChange, QuarantineChange};
 use congvu_admin::quarantine::{QuarantineRequest, QuarantineView};
 use congvu_admin::retention::Swept;
 use congvu_admin::{Change, Error, NewPassword, Query, Reason, Refusal, Reply, Request};
@@ -189,4 +189,44 @@ async fn the_sweep_forgets_what_was_told_and_is_past_its_days() {
             .collect::<Vec<_>>(),
         [(false, 0), (false, 0)]
     );
+}
+
+#[tokio::test]
+async fn a_removed_account_keeps_its_letters_for_its_window_and_takes_them_along() {
+    let desk = Desk::furnished().await;
+    desk.hold("an@xa.test", 2).await;
+    let id = desk.listed(None, None).await[0].number;
+    let store = desk.admin.directory().store();
+    store
+        .transact::<_, Error, _>(|tx| Ok(tx.resume_calendar(Timestamp(0))?))
+        .await
+        .unwrap();
+    let remove = || {
+        Change::Account(AccountChange::Remove {
+            address: "an@xa.test".into(),
+            kind: None,
+        })
+    };
+    desk.done(remove()).await;
+    assert_eq!(desk.listed(Some("an@xa.test"), None).await.len(), 2);
+    let refused = desk.refused(release(id)).await;
+    assert!(refused.message.contains("account restore"), "{refused:?}");
+    desk.done(Change::Account(AccountChange::Restore {
+        address: "an@xa.test".into(),
+        number: None,
+        to: None,
+        agency: None,
+        exceed_quota: false,
+        password: NewPassword::None,
+    }))
+    .await;
+    desk.done(release(id)).await;
+    desk.done(remove()).await;
+    store
+        .transact::<_, Error, _>(|tx| Ok(tx.count_time(32 * DAY, Timestamp(0))?))
+        .await
+        .unwrap();
+    let swept = desk.sweep().await;
+    assert_eq!((swept.accounts, swept.quarantined), (1, 0));
+    assert!(desk.listed(None, None).await.is_empty());
 }
