@@ -149,7 +149,6 @@ impl Guard {
         if !settings.enabled || arrival.accounts.is_empty() {
             return None;
         }
-        let settings = self.settings();
         let mut common = common(arrival);
         common.policy.genuine = Arc::clone(&settings.official_hosts);
         common.model = Some(self.house());

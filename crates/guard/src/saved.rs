@@ -106,12 +106,21 @@ fn write(memory: &Memory, path: &Path) -> io::Result<()> {
         std::fs::create_dir_all(folder)?;
     }
     let coming = path.with_extension("new");
-    let mut file = File::create(&coming)?;
+    let written = replace(path, &coming, &rest);
+    if written.is_err() {
+        // A full disk needs the room; that this fails too changes nothing.
+        let _ = std::fs::remove_file(&coming);
+    }
+    written
+}
+
+fn replace(path: &Path, coming: &Path, rest: &[u8]) -> io::Result<()> {
+    let mut file = File::create(coming)?;
     file.write_all(MAGIC)?;
-    file.write_all(&xxh3_64(&rest).to_be_bytes())?;
-    file.write_all(&rest)?;
+    file.write_all(&xxh3_64(rest).to_be_bytes())?;
+    file.write_all(rest)?;
     file.sync_all()?;
-    std::fs::rename(&coming, path)
+    std::fs::rename(coming, path)
 }
 
 impl Guard {

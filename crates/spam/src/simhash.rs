@@ -3,7 +3,8 @@
 //! SimHash (Charikar, "Similarity estimation techniques from rounding algorithms", STOC 2002): each bit is the majority
 //! of that bit over the hashes of all runs of three words. Manku, Jain and Das Sarma ("Detecting near-duplicates for web
 //! crawling", WWW 2007) found 64 bits with a distance of at most three good for pages; that is used here. The text is
-//! folded before, so that spacing, accents and look-alike letters change nothing.
+//! folded before, so that spacing, accents and look-alike letters change nothing. In a text of fewer than some hundred words
+//! a changed word moves more than three bits: such copies are found only where the words are the same.
 
 use crate::letter::Letter;
 use crate::statistics::folded::Folded;

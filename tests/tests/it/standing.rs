@@ -1,10 +1,12 @@
 //! What DNS, memory and correspondence say of a sender, in the running server.
 
 use std::net::UdpSocket;
+use std::time::Instant;
 
+use congvu_tests::PATIENCE;
 use congvu_tests::dns::Dns;
 use congvu_tests::imap::Imap;
-use congvu_tests::server::{AN, BINH, PASSWORD, Server, Setup};
+use congvu_tests::server::{AN, BINH, PASSWORD, Server, Setup, VANTHU_XA};
 use congvu_tests::smtp::{Reply, Smtp};
 
 /// Our letter, and what every answer to it names.
@@ -163,4 +165,41 @@ fn an_answer_reaches_the_inbox_though_its_words_are_doubtful() {
         250
     );
     assert!(status(&mut imap, "INBOX").contains("WROTE_TO -2.0"));
+}
+
+#[test]
+fn what_two_people_report_is_told_to_the_third() {
+    let server = Server::start();
+    let text = "Sang nay troi mua to, duong vao lang ngap sau, xe khong di duoc nen ca lop phai nghi hoc. Co giao bao thu bay se hoc bu, \
+        moi nguoi nho mang theo sach vo, but chi va ao mua, em nao o xa thi den som hon nua gio de kip vao lop.";
+    for person in [AN, BINH] {
+        assert_eq!(
+            arrive(
+                &server,
+                "x@stranger.test",
+                person,
+                &from("x@stranger.test", text)
+            )
+            .code,
+            250
+        );
+        let mut imap = Imap::login(server.listener("imaps"), person, PASSWORD).expect("login");
+        assert!(imap.command("SELECT INBOX").expect("select").ok());
+        assert!(imap.command("MOVE 1 Junk").expect("move").ok());
+    }
+    // Learning follows the moves by itself; the same text from elsewhere, written otherwise, shows when it has.
+    let copy = from(
+        "y@other.test",
+        &text.to_uppercase().replace(" NGHI ", " N.G.H.Ỉ "),
+    );
+    let mut imap = Imap::login(server.listener("imaps"), VANTHU_XA, PASSWORD).expect("login");
+    let begun = Instant::now();
+    loop {
+        assert_eq!(arrive(&server, "y@other.test", VANTHU_XA, &copy).code, 250);
+        let said = status(&mut imap, "INBOX");
+        if said.contains("BULK_REPORTED") && said.contains("REPUTATION_BAD") {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{said}");
+    }
 }
