@@ -4,6 +4,7 @@ mod backlog;
 mod clients;
 mod crash;
 mod damage;
+mod eval;
 mod full;
 mod learn;
 mod migrate;

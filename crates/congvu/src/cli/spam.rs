@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use congvu_message::summarize;
+use congvu_spam::eval::measure::{WORST, worst};
 use congvu_spam::eval::{self, Corpus, Error, Measures, Order, Protocol};
 use congvu_spam::facts::Learned;
 use congvu_spam::statistics::words::{Word, heaviest};
@@ -78,6 +79,9 @@ pub(crate) struct EvalArgs {
     /// For everything random.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// Name so many messages of each class that are judged most wrongly.
+    #[arg(long, value_name = "N", default_value_t = WORST)]
+    wrong: usize,
     /// Draw ham lost against spam missed.
     #[arg(long, value_name = "FILE.svg")]
     curve: Option<PathBuf>,
@@ -243,7 +247,8 @@ fn evaluate(json: bool, args: &EvalArgs) -> Result<String, Error> {
     let run = eval::run(corpus, &protocol)?;
     let thresholds = Thresholds::default();
     let thresholds = [thresholds.labelled, thresholds.junk, thresholds.quarantine];
-    let measures = eval::measure(&run.scored, &thresholds);
+    let mut measures = eval::measure(&run.scored, &thresholds);
+    measures.worst = worst(&run.scored, args.wrong);
     if let Some(file) = &args.curve {
         let title = args.corpus.display().to_string();
         let drawn = eval::curve::svg(&run.scored, &title);
@@ -307,7 +312,7 @@ fn measured(measures: &Measures, learned: usize, rate: f64, memory: Option<u64>)
             format!("{:.2} %", at.missed_percent),
         ]);
     }
-    let _ = writeln!(out, "{table}worst:");
+    let _ = writeln!(out, "{table}judged most wrongly:");
     for worst in &measures.worst {
         let _ = writeln!(
             out,

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::{Class, Scored};
 
-/// Messages named as the worst of each class.
-const WORST: usize = 5;
+/// Messages named as the worst of each class, if nobody says how many.
+pub const WORST: usize = 5;
 /// Bins of probability for the calibration error.
 const BINS: usize = 10;
 
@@ -77,10 +77,7 @@ pub fn measure(scored: &[Scored], thresholds: &[f32]) -> Measures {
             .iter()
             .map(|&threshold| at(scored, threshold))
             .collect(),
-        worst: [Class::Ham, Class::Spam]
-            .into_iter()
-            .flat_map(|class| worst(scored, class))
-            .collect(),
+        worst: worst(scored, WORST),
     }
 }
 
@@ -182,23 +179,22 @@ fn at(scored: &[Scored], threshold: f32) -> AtThreshold {
     }
 }
 
-fn worst(scored: &[Scored], class: Class) -> Vec<Worst> {
-    let mut of: Vec<&Scored> = scored.iter().filter(|one| one.class == class).collect();
-    of.sort_by(|a, b| match class {
-        Class::Ham => b.rank.total_cmp(&a.rank),
-        Class::Spam => a.rank.total_cmp(&b.rank),
-    });
-    let name = match class {
-        Class::Ham => "ham",
-        Class::Spam => "spam",
-    };
-    of.into_iter()
-        .take(WORST)
-        .map(|one| Worst {
+/// The messages of each class that rank most wrongly, the worst first: at most so many ham, then so many spam.
+pub fn worst(scored: &[Scored], most: usize) -> Vec<Worst> {
+    let of = |class, name| {
+        let mut of: Vec<&Scored> = scored.iter().filter(|one| one.class == class).collect();
+        of.sort_by(|a, b| match class {
+            Class::Ham => b.rank.total_cmp(&a.rank),
+            Class::Spam => a.rank.total_cmp(&b.rank),
+        });
+        of.into_iter().take(most).map(move |one| Worst {
             class: name,
             probability: one.probability,
             path: one.path.clone(),
         })
+    };
+    of(Class::Ham, "ham")
+        .chain(of(Class::Spam, "spam"))
         .collect()
 }
 
@@ -261,5 +257,12 @@ mod tests {
         assert_eq!(measured.worst[3].path, "-0.5");
         assert!(measured.calibration > 0.0 && measured.calibration < 0.5);
         assert!(measure(&all[..3], &[]).roca.is_none());
+        let paths = |most| -> Vec<String> {
+            let worst = worst(&all, most).into_iter();
+            worst.map(|one| one.path).collect()
+        };
+        assert_eq!(paths(1), ["2", "-0.5"]);
+        assert_eq!(paths(2), ["2", "-1", "-0.5", "1"]);
+        assert!(paths(0).is_empty());
     }
 }
