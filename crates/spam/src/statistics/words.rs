@@ -4,8 +4,6 @@
 //! are written and folded; what the header says follows as `field: word`. Costs about as much as a scan, so it is done
 //! for the few letters that are shown to somebody.
 
-use std::borrow::Cow;
-
 use congvu_message::fold;
 use unicode_normalization::UnicodeNormalization;
 
@@ -75,20 +73,20 @@ fn of_header(model: &Model, letter: &Letter<'_>, scale: f32) -> Vec<Word> {
 /// Words of subject and visible text, with what they weigh in both views of the text. A word that comes again weighs
 /// nothing more.
 fn of_text(model: &Model, letter: &Letter<'_>, features: &Features) -> Vec<Word> {
-    let mut texts: Vec<Cow<'_, str>> = Vec::new();
+    let mut texts: Vec<String> = Vec::new();
     let mut room = TEXT_MAX;
     let subject = letter.summary.envelope.subject.as_deref();
     for text in subject
         .into_iter()
-        .chain(letter.texts.iter().map(|text| text.visible()))
+        .chain(letter.texts.iter().map(crate::letter::Text::visible))
     {
         let text = &text[..text.floor_char_boundary(room)];
         room -= text.len();
-        texts.push(text.nfc().collect::<String>().into());
+        texts.push(text.nfc().collect());
     }
     let places: Vec<(&str, usize, usize)> = texts
         .iter()
-        .flat_map(|text| places(text).map(move |(from, to)| (text.as_ref(), from, to)))
+        .flat_map(|text| places(text).map(move |(from, to)| (text.as_str(), from, to)))
         .collect();
     let mut weights = vec![0.0; places.len()];
     let scale = norm(&features.views[0]) * UNIT;
