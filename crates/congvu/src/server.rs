@@ -143,6 +143,7 @@ impl Server {
         tokio::spawn(async move { sending.run(signal).await });
 
         tokio::spawn(guard.clone().teach(stopper.signal()));
+        tokio::spawn(guard.clone().report_abuse(stopper.signal()));
         let digests = guard.clone();
         let digests = tokio::spawn(async move { digests.send_digests_daily().await });
         let digests = digests.abort_handle();

@@ -67,6 +67,7 @@ pub(crate) fn guard(config: &Config) -> congvu_guard::Settings {
         greylist: config.filter.greylist.greylist(),
         report_spam: config.filter.report_spam.clone(),
         report_ham: config.filter.report_ham.clone(),
+        abuse_reports_to: config.filter.abuse_reports_to.clone(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! ([`label`]). A background teacher ([`teacher`]) reads the letter, decides what follows for the account, its agency and
 //! the house ([`lesson`]), and writes that with how far it is. Those who judge read [`models`]. Records: [`record`].
 
+mod abuse;
 mod label;
 mod lesson;
 mod models;

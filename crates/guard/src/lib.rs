@@ -84,6 +84,8 @@ pub struct Settings {
     pub report_spam: Option<String>,
     /// Who forwards a letter to this one calls it wanted.
     pub report_ham: Option<String>,
+    /// Where abuse is reported that several persons agree on; `None`: nowhere.
+    pub abuse_reports_to: Option<String>,
 }
 
 impl Default for Settings {
@@ -102,6 +104,7 @@ impl Default for Settings {
             zone: 7 * 60,
             report_spam: None,
             report_ham: None,
+            abuse_reports_to: None,
         }
     }
 }

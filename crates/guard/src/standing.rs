@@ -128,7 +128,7 @@ pub(crate) struct Told {
 impl Told {
     /// Of a letter as it is stored.
     pub(crate) fn of(letter: &Letter<'_>) -> Self {
-        let (id, client) = trace(letter.header());
+        let (id, client) = traced(letter.header());
         Self {
             id,
             client,
@@ -351,7 +351,7 @@ fn rate_key(keys: Keys, origin: &Origin) -> Option<u64> {
 }
 
 /// The id and the client that this server wrote into the topmost Received field.
-fn trace(head: &[u8]) -> (Option<String>, Option<IpAddr>) {
+pub(crate) fn traced(head: &[u8]) -> (Option<String>, Option<IpAddr>) {
     let Some(field) = header::find(head, "Received") else {
         return (None, None);
     };

@@ -9,6 +9,7 @@ pub mod compose;
 pub mod date;
 mod detect;
 mod envelope;
+pub mod feedback;
 pub mod fold;
 pub mod guard;
 pub mod header;

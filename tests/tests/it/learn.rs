@@ -3,7 +3,7 @@
 use std::fs;
 
 use congvu_tests::imap::{Imap, quoted};
-use congvu_tests::server::{AN, BINH, PASSWORD, Server, VANTHU_SO};
+use congvu_tests::server::{AN, BINH, PASSWORD, Server, Setup, VANTHU_SO, VANTHU_XA};
 use congvu_tests::smtp::Smtp;
 use serde_json::Value;
 
@@ -178,4 +178,50 @@ fn what_two_people_call_spam_is_judged_worse_for_them_and_hardly_for_others() {
     for act in ["spam learn", "spam forget-account", "spam forget-all"] {
         assert!(audited.contains(act), "{audited}");
     }
+}
+
+#[test]
+fn a_forwarded_letter_is_a_label_of_whoever_is_logged_in() {
+    let settings =
+        format!("[filter]\nreport-spam = \"{VANTHU_XA}\"\nreport-ham = \"{VANTHU_SO}\"\n");
+    let server = Server::with(&Setup::default().settings(&settings));
+    bring(&server, AN, "thu-1", &offer(1));
+    bring(&server, AN, "thu-2", &offer(2));
+    let attached = format!(
+        "From: {AN}\nTo: {VANTHU_XA}\nMessage-ID: <bao-1@xa.test>\nSubject: Fwd\nMIME-Version: 1.0\n\
+         Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\nXem thu kem theo.\n--b\n\
+         Content-Type: message/rfc822\n\n{}\n--b--\n",
+        letter(AN, "thu-1", &offer(1))
+    );
+    let named = format!(
+        "From: {AN}\nTo: {VANTHU_SO}\nMessage-ID: <bao-2@xa.test>\nReferences: <thu-2@ngoai.example>\nSubject: Fwd\n\nxin loi\n"
+    );
+    // From outside, nobody is believed.
+    let mut mx = Smtp::plain(server.listener("mx")).expect("connect");
+    mx.command("EHLO ngoai.example").expect("EHLO");
+    let reply = mx.deliver("la@ngoai.example", &[VANTHU_XA], &attached);
+    assert_eq!(reply.expect("deliver").code, 250);
+    let mut smtp = Smtp::tls(server.listener("submissions")).expect("connect");
+    smtp.command("EHLO client.test").expect("EHLO");
+    assert_eq!(smtp.login(AN, PASSWORD).expect("AUTH").code, 235);
+    for (to, report) in [(VANTHU_XA, &attached), (VANTHU_SO, &named)] {
+        assert_eq!(smtp.deliver(AN, &[to], report).expect("deliver").code, 250);
+    }
+    // Moved as well: said once.
+    let mut imap = Imap::login(server.listener("imaps"), AN, PASSWORD).expect("login");
+    assert!(imap.command("SELECT INBOX").expect("select").ok());
+    assert!(imap.command("MOVE 1 Junk").expect("move").ok());
+    let stats = settled(&server);
+    let told = server.done(&["spam", "labels"]);
+    assert_eq!(
+        (&stats["spam"], &stats["ham"]),
+        (&1.into(), &1.into()),
+        "{told}"
+    );
+    assert_eq!(told.matches("report").count(), 2, "{told}");
+    assert_eq!(told.matches(AN).count(), 2, "{told}");
+    // The report is a letter besides.
+    let mut imap = Imap::login(server.listener("imaps"), VANTHU_SO, PASSWORD).expect("login");
+    assert!(imap.command("SELECT INBOX").expect("select").ok());
+    imap.wait_for_messages(1).expect("the report");
 }

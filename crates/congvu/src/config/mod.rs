@@ -217,6 +217,8 @@ pub(crate) struct Filter {
     pub(crate) web_url: Option<String>,
     pub(crate) report_spam: Option<String>,
     pub(crate) report_ham: Option<String>,
+    /// Where abuse is reported (RFC 5965).
+    pub(crate) abuse_reports_to: Option<String>,
 }
 
 /// Where mail of some domains goes.

@@ -253,6 +253,7 @@ fn filter(section: &mut Section<'_>) -> Filter {
         web_url: section.find("web-url", value::web_url),
         report_spam: section.find("report-spam", value::mail_address),
         report_ham: section.find("report-ham", value::mail_address),
+        abuse_reports_to: section.find("abuse-reports-to", value::mail_address),
     }
 }
 

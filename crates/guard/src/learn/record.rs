@@ -307,11 +307,11 @@ pub struct TallyCounts {
 
 const VERSION: u8 = 1;
 
-fn pack<T: Serialize>(value: &T) -> Vec<u8> {
+pub(crate) fn pack<T: Serialize>(value: &T) -> Vec<u8> {
     postcard::to_extend(value, vec![VERSION]).expect("plain data into memory cannot fail")
 }
 
-fn unpack<T: DeserializeOwned>(what: &str, octets: &[u8]) -> Result<T> {
+pub(crate) fn unpack<T: DeserializeOwned>(what: &str, octets: &[u8]) -> Result<T> {
     match octets.split_first() {
         Some((&VERSION, rest)) => {
             postcard::from_bytes(rest).map_err(|error| Error::Damaged(format!("{what}: {error}")))

@@ -19,6 +19,7 @@ use super::*;
 
 /// A house with ten accounts in two agencies, and its teacher.
 struct House {
+    guard: Guard,
     store: Store,
     models: Arc<Models>,
     teacher: Teacher,
@@ -62,12 +63,13 @@ impl House {
             })
             .await
             .unwrap();
-        let models = Arc::new(Models::default());
-        let teacher = Teacher::load(store.clone(), Arc::clone(&models)).await;
+        let guard = Guard::new(Directory::new(store.clone()), settings());
+        let teacher = Teacher::load(store.clone(), Arc::clone(guard.models())).await;
         Self {
             teacher: teacher.unwrap(),
             store,
-            models,
+            models: Arc::clone(guard.models()),
+            guard,
             people,
             folder,
         }
@@ -78,20 +80,22 @@ impl House {
         let Self {
             store,
             people,
+            guard,
             folder,
             teacher,
             ..
         } = self;
-        drop(teacher);
+        drop((teacher, guard));
         store.close().await.unwrap();
         drop(store);
         let (store, _) = Store::open(folder.path(), Options::default()).unwrap();
-        let models = Arc::new(Models::default());
-        let teacher = Teacher::load(store.clone(), Arc::clone(&models)).await;
+        let guard = Guard::new(Directory::new(store.clone()), settings());
+        let teacher = Teacher::load(store.clone(), Arc::clone(guard.models())).await;
         Self {
             teacher: teacher.unwrap(),
             store,
-            models,
+            models: Arc::clone(guard.models()),
+            guard,
             people,
             folder,
         }
@@ -209,10 +213,19 @@ impl House {
     }
 }
 
+fn settings() -> crate::Settings {
+    crate::Settings {
+        hostname: "mail.a.test".to_owned(),
+        abuse_reports_to: Some("bao@quocgia.example".to_owned()),
+        ..crate::Settings::default()
+    }
+}
+
 fn raw(text: &str) -> Vec<u8> {
     let subject: String = text.chars().take(30).collect();
     format!(
-        "From: Gửi <gui@ngoai.example>\r\nTo: nhan@a.test\r\nSubject: {subject}\r\n\
+        "Return-Path: <gui@ngoai.example>\r\nReceived: from x ([192.0.2.7])\r\n by mail.a.test with ESMTP id 1\r\n \
+         for <p0@a.test>; Sun, 22 Nov 2026 08:00:00 +0700\r\nFrom: Gửi <gui@ngoai.example>\r\nTo: nhan@a.test\r\nSubject: {subject}\r\n\
          Content-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n"
     )
     .into_bytes()
@@ -299,7 +312,6 @@ async fn a_campaign_of_one_account_moves_nobody_else() {
         house.score(Some(1), &ham(1234)).await.mean(),
         house.score(Some(0), &ham(1234)).await.mean(),
     );
-    println!("before {before} other {other} colleague {colleague} own {own}");
     assert!(other - before <= VOICE, "{before} {other}");
     assert!(other < 0.0);
     assert!(colleague - before <= 2.0 * VOICE, "{before} {colleague}");
@@ -309,7 +321,7 @@ async fn a_campaign_of_one_account_moves_nobody_else() {
     let scope = Scope::Account(house.people[0].0);
     let pupil = house.store.read(move |r| r.get::<record::Pupil>(&scope));
     let counts = pupil.await.unwrap().unwrap().counts;
-    println!("worth {} of {counts:?}", lesson::worth(&counts));
+    assert!(lesson::worth(&counts) < 0.1);
     assert!(counts.today <= DAY_MAX);
 }
 
@@ -548,4 +560,38 @@ async fn a_lesson_is_small_and_pages_follow_in_turn() {
         .read(|r| r.scan::<record::Page>(&[0], &[], 1000));
     // Eight of 1,024 lessons, so eight of 1,024 parts of 384 pages.
     assert_eq!(pages.await.unwrap().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn abuse_is_reported_once_when_two_agree() {
+    let mut house = House::new().await;
+    house.say(0, &spam(1), SPAM).await.unwrap();
+    house.settle().await;
+    assert_eq!(house.guard.report_abuse_once().await.unwrap(), 0);
+    house.say(7, &spam(2), SPAM).await.unwrap();
+    house.settle().await;
+    assert_eq!(house.guard.report_abuse_once().await.unwrap(), 1);
+    assert_eq!(house.guard.report_abuse_once().await.unwrap(), 0);
+    let house = house.again().await;
+    assert_eq!(house.guard.report_abuse_once().await.unwrap(), 0);
+    let queued = house.store.read(|r| {
+        use congvu_store::queue::{QueueId, QueueRead as _};
+        r.queue_entries(QueueId(0), 10)
+    });
+    let queued = queued.await.unwrap();
+    assert_eq!(queued.len(), 1);
+    let report = house.store.open_body(queued[0].body, 0).unwrap();
+    let report = String::from_utf8(report.octets(0, report.len()).unwrap()).unwrap();
+    for there in [
+        "Feedback-Type: abuse",
+        "Source-IP: 192.0.2.7",
+        "Reported-Domain: ngoai.example",
+        "Original-Mail-From: <gui@ngoai.example>",
+        "Incidents: 2",
+    ] {
+        assert!(report.contains(there), "{there}: {report}");
+    }
+    for gone in ["p0@", "p2@", "b.test", "nhan@"] {
+        assert!(!report.contains(gone), "{gone}: {report}");
+    }
 }
