@@ -2,17 +2,17 @@
 //!
 //! The account's own correction learns at the full rate: it is their mail. Others are moved by one person only so far:
 //! whatever somebody labels, all their labels together move the `z` of a letter by at most [`VOICE`] in the agency's
-//! correction and as much in the house's model, which lifts a letter of which nothing is known from 0.25 to 0.48 at
-//! most: below the first threshold. It takes four persons of an agency, or eight of the house, to bring a letter to
-//! Junk for everybody. A person may reach others with [`DAY_MAX`] labels a day, and the less the more often others had
-//! said the opposite.
+//! correction and as much in the house's model. That is 1.0 in log-odds, where Junk is 2.8 above a letter of which a
+//! trusted model knows nothing: it takes three persons of an agency, or six of the house, to bring a letter to Junk for
+//! everybody. A person may reach others with [`DAY_MAX`] labels a day, and the less the more often others had said the
+//! opposite.
 
 use congvu_spam::statistics::{Class, Delta, Features, Model, Rate, Steps};
 
 use super::record::{Counts, Source};
 
 /// How far one person moves the `z` of a letter for others. Log-odds are twice `z`, and there are two corrections:
-/// 2 * (0.25 + 0.25) = 1.0, less than the 1.1 from an unknown letter to a label.
+/// 2 * (0.25 + 0.25) = 1.0, a third of the way from an unknown letter to Junk.
 pub const VOICE: f32 = 0.25;
 /// The same for hints.
 const VOICE_OF_HINT: f32 = 0.1;

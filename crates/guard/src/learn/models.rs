@@ -180,7 +180,7 @@ impl Kept {
     }
 }
 
-/// Makes a correction from the newest lessons of its owner, on a thread that may take some milliseconds.
+/// Makes a correction from the newest lessons of its owner, on a thread that may take its time.
 async fn make(store: &Store, scope: Scope) -> Result<Delta> {
     let store = store.clone();
     let runtime = tokio::runtime::Handle::current();
