@@ -30,6 +30,9 @@ use crate::{Guard, Scope};
 /// Words of a suspicious letter that are named in its header.
 const WORDS_NAMED: usize = 8;
 
+/// Classes of recipients judged in place: some 0.1 ms each, two milliseconds together.
+const CLASSES_FEW: usize = 20;
+
 /// What reception knows of a letter that is complete.
 #[derive(Debug, Clone)]
 pub struct Arrival {
@@ -37,8 +40,6 @@ pub struct Arrival {
     pub client: Option<IpAddr>,
     /// What the client called itself; `None` over LMTP.
     pub helo: Option<String>,
-    /// The client talked before its turn.
-    pub early_talk: bool,
     /// The connection was encrypted.
     pub tls: bool,
     /// Who proved to be whom.
@@ -321,7 +322,6 @@ fn common(arrival: &Arrival) -> Common {
         connection: Connection {
             ip: arrival.client,
             helo: arrival.helo.clone(),
-            early_talk: arrival.early_talk,
             tls: arrival.tls,
             login: arrival.login.clone(),
             ..Connection::default()
@@ -372,6 +372,11 @@ fn sender(arrival: &Arrival, summary: &Summary, glance: &Glance) -> Sender {
 }
 
 impl Gathered {
+    /// Whether judging is more than a scan, as many recipients have something of their own.
+    pub fn takes_long(&self) -> bool {
+        self.classes.len() > CLASSES_FEW
+    }
+
     /// Scans a letter and judges it for everybody. Takes some 0.2 ms, at most [`congvu_spam::bounds::TIME`] and
     /// [`congvu_spam::bounds::PERSONAL_TIME`] together.
     pub fn judge(&self, raw: &[u8], summary: &Summary) -> Ruling {

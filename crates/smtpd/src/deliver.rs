@@ -327,7 +327,9 @@ async fn seal(
         mut summary,
         ..
     } = read;
-    heavy(shared, draft.len(), move || {
+    let long = gathered.as_ref().is_some_and(Gathered::takes_long);
+    let octets = draft.len().max(if long { SMALL + 1 } else { 0 });
+    heavy(shared, octets, move || {
         let ruling = gathered.and_then(|gathered| filter::judge(&gathered, &draft, &summary));
         if let Some(ruling) = &ruling {
             front.push_str(&ruling.header);

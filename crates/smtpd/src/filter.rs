@@ -90,7 +90,6 @@ pub(crate) async fn gather(
     let arrival = Arrival {
         client: direct.then(|| connection.peer.remote.ip().to_canonical()),
         helo: hello.map(|hello| hello.name.clone()),
-        early_talk: false,
         tls: connection.tls.is_some(),
         login: Login::Nobody,
         sender: transaction.sender.mail.from.clone(),
@@ -157,4 +156,21 @@ fn careful<T>(work: impl FnOnce() -> T) -> Option<T> {
         error!("letter not judged: the filter failed");
     }
     done.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_no_verdict() {
+        assert_eq!(careful(|| 1), Some(1));
+        assert_eq!(careful(|| -> u8 { panic!("a stage that is broken") }), None);
+    }
+
+    #[test]
+    fn thousandths_stay_within_their_bounds() {
+        let all = [-1.0, 0.0, 0.25, 0.9999, 1.0, 2.0, f32::NAN].map(thousandths);
+        assert_eq!(all, [0, 0, 250, 999, 1000, 1000, 0]);
+    }
 }

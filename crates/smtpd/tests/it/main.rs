@@ -1,6 +1,7 @@
 //! Receiving with a real store, a real directory and the real machine over the real driver; only the socket is
 //! a pipe in memory.
 
+mod filter;
 mod house;
 mod letter;
 mod limits;
