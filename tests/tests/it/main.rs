@@ -5,6 +5,7 @@ mod clients;
 mod crash;
 mod damage;
 mod eval;
+mod filter;
 mod full;
 mod learn;
 mod migrate;

@@ -7,7 +7,8 @@ use crate::error::{Error, Result};
 use crate::find;
 use crate::name::{self, fold};
 use crate::record::{
-    Account, Agency, AgencyCode, AgencyId, Child, FilterPolicy, Held, Policy, Within, filter,
+    Account, Agency, AgencyCode, AgencyId, Child, FilterPolicy, Held, Policy, Threshold, Within,
+    filter,
 };
 use crate::retention;
 
@@ -123,6 +124,8 @@ pub fn set_filter(tx: &mut Tx<'_>, id: AgencyId, filter: FilterPolicy) -> Result
     let mut set = set
         .iter()
         .filter_map(|(name, value)| Some((*name, (*value)?)))
+        // What never happens has no place in the order.
+        .filter(|(_, value)| *value != Threshold::NEVER)
         .peekable();
     while let (Some((mild, low)), Some((hard, high))) = (set.next(), set.peek().copied()) {
         if low > high {

@@ -4,7 +4,7 @@ use congvu_directory::edit::account::{self, NewAccount};
 use congvu_directory::edit::agency::{self, NewAgency};
 use congvu_directory::edit::domain::OldName;
 use congvu_directory::edit::{alias, domain, group, quota};
-use congvu_directory::record::Policy;
+use congvu_directory::record::{FilterPolicy, Policy, ProtectedName, Threshold};
 use congvu_directory::view::{self, Filter};
 use congvu_directory::{Kind, find};
 use congvu_store::tx::Quota;
@@ -361,5 +361,85 @@ async fn listings_come_in_pages_and_survive_a_restart() {
     assert_eq!(
         (seen[0].as_str(), seen[1199].as_str()),
         ("u0000@xa.test", "u1199@xa.test")
+    );
+}
+
+#[tokio::test]
+async fn prescriptions_for_the_filter_are_in_order_and_inherited() {
+    let world = World::new().await;
+    let ministry = world.agency("BO", None).await;
+    let office = world.agency("VP", Some(ministry)).await;
+    let thresholds = |labelled: &str, junk: &str, reject: &str| FilterPolicy {
+        labelled: Some(labelled.parse().unwrap()),
+        junk: Some(junk.parse().unwrap()),
+        quarantine: Some(Threshold::NEVER),
+        reject: Some(reject.parse().unwrap()),
+        ..FilterPolicy::default()
+    };
+    // What never happens has no place in the order.
+    let policy = thresholds("0.5", "0.9", "0.99");
+    world
+        .change(move |tx| agency::set_filter(tx, ministry, policy.clone()))
+        .await;
+    let policy = thresholds("0.95", "0.9", "0.99");
+    let why = world
+        .refused(move |tx| agency::set_filter(tx, ministry, policy.clone()))
+        .await;
+    assert!(
+        why.contains("labelled begins at 0.95, above junk at 0.9"),
+        "{why}"
+    );
+    // Against what is inherited too.
+    let policy = FilterPolicy {
+        junk: Threshold::new(0.3),
+        ..FilterPolicy::default()
+    };
+    let why = world
+        .refused(move |tx| agency::set_filter(tx, office, policy.clone()))
+        .await;
+    assert!(
+        why.contains("labelled begins at 0.5, above junk at 0.3"),
+        "{why}"
+    );
+    for (policy, expected) in [
+        (
+            FilterPolicy {
+                attachments: Some(vec![".PDF".into()]),
+                ..FilterPolicy::default()
+            },
+            "is no ending of a file name",
+        ),
+        (
+            FilterPolicy {
+                quarantine_days: Some(0),
+                ..FilterPolicy::default()
+            },
+            "1 to 365 days",
+        ),
+        (
+            FilterPolicy {
+                protected: vec![ProtectedName {
+                    name: "An".into(),
+                    domains: Vec::new(),
+                }],
+                ..FilterPolicy::default()
+            },
+            "at least 4 letters",
+        ),
+    ] {
+        let why = world
+            .refused(move |tx| agency::set_filter(tx, office, policy.clone()))
+            .await;
+        assert!(why.contains(expected), "{why}");
+    }
+    let found = world
+        .directory
+        .store()
+        .read(move |r| find::filter(r, office))
+        .await
+        .unwrap();
+    assert_eq!(
+        (found.junk, found.reject),
+        (Threshold::new(0.9), Threshold::new(0.99))
     );
 }
