@@ -40,6 +40,8 @@ pub struct Arrival {
     pub client: Option<IpAddr>,
     /// What the client called itself; `None` over LMTP.
     pub helo: Option<String>,
+    /// The client talked before its turn.
+    pub early_talk: bool,
     /// The connection was encrypted.
     pub tls: bool,
     /// Who proved to be whom.
@@ -322,6 +324,7 @@ fn common(arrival: &Arrival) -> Common {
         connection: Connection {
             ip: arrival.client,
             helo: arrival.helo.clone(),
+            early_talk: arrival.early_talk,
             tls: arrival.tls,
             login: arrival.login.clone(),
             ..Connection::default()

@@ -24,6 +24,9 @@ pub enum Ask {
         name: String,
         /// EHLO or LHLO rather than HELO.
         extended: bool,
+        /// More had come behind the command before it could be answered: the client does not wait for answers, as it
+        /// must here (RFC 2920 section 3.1).
+        early: bool,
     },
     /// One step of AUTH. Answered with `Answer::Sasl`.
     Sasl(SaslAsk),

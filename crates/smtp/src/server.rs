@@ -145,7 +145,11 @@ enum Pending {
 #[derive(Debug)]
 enum Then {
     Command,
-    Hello { name: String, extended: bool },
+    Hello {
+        name: String,
+        extended: bool,
+        early: bool,
+    },
     Close,
 }
 
@@ -153,9 +157,18 @@ impl Then {
     fn state(self) -> State {
         match self {
             Self::Command => State::Command(None),
-            Self::Hello { name, extended } => {
-                State::Asks(Ask::Hello { name, extended }, Pending::Hello { extended })
-            }
+            Self::Hello {
+                name,
+                extended,
+                early,
+            } => State::Asks(
+                Ask::Hello {
+                    name,
+                    extended,
+                    early,
+                },
+                Pending::Hello { extended },
+            ),
             Self::Close => State::Closing,
         }
     }

@@ -24,6 +24,8 @@ pub(crate) struct Connection {
     pub tls: Option<TlsInfo>,
     /// What the client called itself last.
     pub hello: Option<Hello>,
+    /// It went on talking behind a HELO or EHLO without waiting for the answer.
+    pub early_talk: bool,
     /// Who is logged in.
     pub login: Option<Login>,
     /// What the DNS is asked about the client while it talks.
@@ -48,6 +50,7 @@ impl Connection {
             relay_peer,
             tls: None,
             hello: None,
+            early_talk: false,
             login: None,
             asked: None,
         }

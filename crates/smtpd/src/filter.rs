@@ -90,6 +90,7 @@ pub(crate) async fn gather(
     let arrival = Arrival {
         client: direct.then(|| connection.peer.remote.ip().to_canonical()),
         helo: hello.map(|hello| hello.name.clone()),
+        early_talk: direct && connection.early_talk,
         tls: connection.tls.is_some(),
         login: Login::Nobody,
         sender: transaction.sender.mail.from.clone(),

@@ -223,8 +223,13 @@ impl Service<Server> for Session {
     async fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
             Ask::Open => self.reply("open", self.open()),
-            Ask::Hello { name, extended } => {
-                debug!(name, "greet client");
+            Ask::Hello {
+                name,
+                extended,
+                early,
+            } => {
+                debug!(name, early, "greet client");
+                self.connection.early_talk |= early;
                 self.connection.hello = Some(Hello { name, extended });
                 self.transaction = None;
                 Answer::Accept

@@ -101,7 +101,7 @@ pub struct Connection {
     pub ptr: Ptr,
     /// What it called itself in HELO or EHLO.
     pub helo: Option<String>,
-    /// It sent octets before the greeting, or commands ahead of answers without PIPELINING.
+    /// It sent commands behind HELO or EHLO before it could have read the answer (RFC 2920 section 3.1).
     pub early_talk: bool,
     /// The connection was encrypted.
     pub tls: bool,

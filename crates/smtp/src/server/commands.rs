@@ -123,6 +123,7 @@ impl Server {
             Verb::Helo | Verb::Ehlo | Verb::Lhlo => Order::Hello(Then::Hello {
                 name: command::hello(rest)?,
                 extended: verb != Verb::Helo,
+                early: !self.input.is_empty(),
             }),
             Verb::Rset | Verb::Quit | Verb::StartTls | Verb::Data => {
                 command::nothing(rest)?;

@@ -266,7 +266,11 @@ fn heard(octets: &[u8], mut cut: impl FnMut(usize) -> usize) -> (Vec<Ask>, Vec<u
                 rest = after;
             }
             Step::Write(octets) => said.extend(octets),
-            Step::Ask(ask) => {
+            Step::Ask(mut ask) => {
+                // What came together with EHLO is told, and is another thing with each cut.
+                if let Ask::Hello { early, .. } = &mut ask {
+                    *early = false;
+                }
                 asked.push(ask);
                 server.answer(Answer::Accept);
             }

@@ -50,7 +50,12 @@ impl Actor<Server> for ServerActor {
     fn ask(&mut self, ask: &Ask) -> String {
         match ask {
             Ask::Open => "open".into(),
-            Ask::Hello { name, extended } => {
+            // What is early depends on how octets are cut; transcripts are run in several cuts.
+            Ask::Hello {
+                name,
+                extended,
+                early: _,
+            } => {
                 format!("{} {name}", if *extended { "ehlo" } else { "helo" })
             }
             Ask::Sasl(SaslAsk::Password { authcid, password }) => {

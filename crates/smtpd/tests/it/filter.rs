@@ -6,6 +6,7 @@ use congvu_directory::edit::group::NewGroup;
 use congvu_directory::edit::{account, group};
 use congvu_guard::Scope;
 use congvu_guard::lists::{self, Entry, Listed};
+use congvu_smtp::ask::Kind;
 use congvu_spam::facts::Side;
 use congvu_store::Timestamp;
 
@@ -86,4 +87,27 @@ async fn a_circular_reaches_each_by_his_own_list() {
         bodies.insert(found[0].0.body);
     }
     assert_eq!(bodies.len(), 1);
+}
+
+#[tokio::test]
+async fn who_does_not_wait_for_the_answer_to_ehlo_is_told_apart() {
+    let house = House::new().await;
+    for (hello, early) in [
+        ("EHLO mail.away.example\r\n", false),
+        ("EHLO mail.away.example\r\nNOOP\r\n", true),
+    ] {
+        let mut client = house.connect(Kind::Mx, "198.51.100.7");
+        client.expect("220").await;
+        client.send(hello).await;
+        client.expect("250").await;
+        if early {
+            client.expect("250").await;
+        }
+        client.envelope("chi@away.example", &["an@bo.test"]).await;
+        client.data(LETTER, "250 2.0.0").await;
+        let stored = house.messages("an@bo.test", "INBOX").await.pop();
+        let (_, octets) = stored.expect("the letter");
+        let field = octets.split("\r\nReceived: ").next().unwrap_or_default();
+        assert_eq!(field.contains("EARLY_TALK +1.5"), early, "{field}");
+    }
 }
