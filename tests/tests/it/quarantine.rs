@@ -136,11 +136,11 @@ fn a_held_letter_is_told_and_released_once_by_its_link() {
 
     // Nobody is told of nothing, and each once.
     let said = server.done(&["quarantine", "digest", "--now", "--account", AN]);
-    assert!(said.starts_with("0 accounts"), "{said}");
+    assert!(said.starts_with("accounts told: 0"), "{said}");
     let said = server.done(&["quarantine", "digest", "--now"]);
-    assert!(said.starts_with("1 accounts told of 1 letters"), "{said}");
+    assert!(said.starts_with("accounts told: 1; letters: 1"), "{said}");
     let said = server.done(&["quarantine", "digest", "--now"]);
-    assert!(said.starts_with("0 accounts"), "{said}");
+    assert!(said.starts_with("accounts told: 0"), "{said}");
     assert_eq!(inbox(&server, BINH), 1);
     assert_eq!(listed(&server)[0]["told"], true);
     let path = link(&newest(&server, BINH));

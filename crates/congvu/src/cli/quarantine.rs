@@ -242,7 +242,7 @@ pub(super) fn letter(output: &Output, detail: &QuarantineDetail) -> String {
 /// What was sent.
 pub(super) fn digests(view: &DigestsView) -> String {
     format!(
-        "{} accounts told of {} letters\n",
+        "accounts told: {}; letters: {}\n",
         view.digests, view.letters
     )
 }

@@ -133,7 +133,7 @@ impl Digest<'_> {
     fn english(&self) -> [String; 2] {
         [
             format!(
-                "{} letters to {} were held in quarantine and not delivered. They are kept for {} \
+                "Letters to {1} were held in quarantine and not delivered: {0}. They are kept for {2} \
                  days and deleted on the day given.",
                 self.count, self.address, self.days
             ),

@@ -168,7 +168,39 @@ enum Script {
     Other,
 }
 
+/// Letters of a word in which nothing can be wrong, as in nearly all of Vietnamese; `None`: it must be looked at.
+fn ordinary(word: &str) -> Option<usize> {
+    let mut letters = 0;
+    for c in word.chars() {
+        match c {
+            'a'..='z'
+            | 'A'..='Z'
+            | '\u{C0}'..='\u{FF}'
+            | '\u{1EA0}'..='\u{1EF9}'
+            | 'ă'
+            | 'Ă'
+            | 'đ'
+            | 'Đ'
+            | 'ĩ'
+            | 'Ĩ'
+            | 'ũ'
+            | 'Ũ'
+            | 'ơ'
+            | 'Ơ'
+            | 'ư'
+            | 'Ư' => {}
+            _ => return None,
+        }
+        letters += 1;
+    }
+    Some(letters)
+}
+
 fn word(word: &str, seen: &mut Seen) {
+    if let Some(letters) = ordinary(word) {
+        seen.letters += letters;
+        return;
+    }
     let mut vietnamese = false;
     let mut odd = false;
     let mut foreign = 0;
